@@ -1,0 +1,87 @@
+#include "base/correlation.h"
+
+static int64_t gcd(int64_t a, int64_t b) {
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -((-a) / b); }
+
+int64_t cx_correlation_count(const cx_conv *conv) {
+    if (conv->pass != CONVX_INPUT_GRADIENT) return 1;
+    return conv->stride[0] * conv->stride[1] * conv->stride[2];
+}
+
+static void forward(const cx_conv *conv, cx_correlation *c) {
+    c->ci = conv->in_channels;
+    c->co = conv->out_channels;
+    c->src = conv->x;
+    c->dst = conv->y;
+    c->w_co = conv->w.out;
+    c->w_ci = conv->w.in;
+    for (int d = 0; d < 3; ++d) {
+        c->extent[d] = conv->in[d];
+        c->grid[d] = conv->out[d];
+        c->taps[d] = conv->kernel[d];
+        c->step[d] = conv->stride[d];
+        c->origin[d] = -conv->pad[d];
+        c->tap_step[d] = conv->dilation[d];
+        c->w_tap[d] = conv->w.space[d];
+    }
+}
+
+/*
+ * One dimension of a stride phase. Input place i = first + stride * j receives y[o] through tap k when
+ * o * stride = i + pad - k * dilation. The taps k that make the right side divisible are k0, k0 + kstep, ...
+ */
+static void input_gradient_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *c) {
+    const int64_t s = conv->stride[d], dil = conv->dilation[d];
+    const int64_t common = gcd(s, dil), kstep = s / common;
+    c->extent[d] = conv->out[d];
+    c->step[d] = 1;
+    c->grid[d] = phase < conv->in[d] ? ceil_div(conv->in[d] - phase, s) : 0;
+    c->dst.space[d] = conv->x.space[d] * s;
+    c->dst_offset += conv->x.space[d] * phase;
+    c->tap_step[d] = -(kstep * dil / s);
+    c->w_tap[d] = conv->w.space[d] * kstep;
+    int64_t k0 = 0;
+    const int64_t places = phase + conv->pad[d];
+    while (k0 < kstep && (places - k0 * dil) % s != 0) ++k0;
+    if (k0 == kstep || k0 >= conv->kernel[d]) {
+        c->taps[d] = 0;
+        c->origin[d] = 0;
+        return;
+    }
+    c->taps[d] = ceil_div(conv->kernel[d] - k0, kstep);
+    c->origin[d] = (places - k0 * dil) / s; /* exact */
+    c->w_offset += conv->w.space[d] * k0;
+}
+
+void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *c) {
+    c->dtype = conv->dtype;
+    c->padding_mode = conv->padding_mode;
+    c->activation = conv->activation;
+    c->batch = conv->batch;
+    c->groups = conv->groups;
+    c->w_group = conv->w.out * conv->out_channels;
+    c->w_offset = 0;
+    c->dst_offset = 0;
+    if (conv->pass != CONVX_INPUT_GRADIENT) {
+        forward(conv, c);
+        return;
+    }
+    c->ci = conv->out_channels;
+    c->co = conv->in_channels;
+    c->src = conv->y;
+    c->dst = conv->x;
+    c->w_co = conv->w.in;
+    c->w_ci = conv->w.out;
+    for (int d = 2; d >= 0; --d) {
+        input_gradient_phase(conv, d, index % conv->stride[d], c);
+        index /= conv->stride[d];
+    }
+}

@@ -1,0 +1,27 @@
+/*
+ * Scratch memory, aligned to 64 bytes. A thread keeps the last small block that it gave back, so that steady work does not go to the
+ * system's allocator and does not fault pages in anew; the block is freed with the thread. Larger blocks are freed at once.
+ */
+#ifndef CX_BASE_MEMORY_H
+#define CX_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CX_ALIGNMENT 64
+
+/* NULL when there is no memory. size 0 gives a block too. */
+void *cx_scratch_acquire(size_t size);
+void cx_scratch_release(void *block);
+
+void *cx_aligned_alloc(size_t size);
+void cx_aligned_free(void *block);
+
+/* Checked 64-bit arithmetic: false, and nothing stored, when the result does not fit (or is negative for sizes). */
+static inline bool cx_mul(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
+static inline bool cx_add(int64_t a, int64_t b, int64_t *out) { return !__builtin_add_overflow(a, b, out); }
+
+static inline size_t cx_align_up(size_t size) { return (size + CX_ALIGNMENT - 1) & ~(size_t)(CX_ALIGNMENT - 1); }
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The library's own threads: a small pool that splits loops, without an OpenMP runtime.
+ *
+ *   Idle costs nothing   after a bounded spin (tens of microseconds) workers sleep.
+ *   Never in the way     a caller that finds the pool busy (another thread's loop, or a loop within a loop) runs its own loop alone.
+ *   Never waits for a    indices are handed out one at a time; the caller waits only for indices that a worker has really begun,
+ *   thread that sleeps   never for a worker that has not woken up yet.
+ *   Fork                 the child starts with no workers and makes its own at its first loop.
+ *   Limits               the default count obeys CONVX_NUM_THREADS, the affinity mask and the control group's CPU quota.
+ */
+#ifndef CX_BASE_THREADS_H
+#define CX_BASE_THREADS_H
+
+#include <stdint.h>
+
+/* worker is in [0, threads) and belongs to one index at a time: it selects scratch. The caller is worker 0. */
+typedef void (*cx_task)(void *context, int64_t index, int worker);
+
+/*
+ * task(context, i, worker) for each i in [0, count), on at most `threads` threads; returns when all are done. Which worker gets
+ * which index is not determined: results must not depend on it. Cannot fail: with no threads to be had, it runs alone.
+ */
+void cx_parallel_for(int64_t count, int threads, cx_task task, void *context);
+
+/* The thread count in force (>= 1), and setting it (0: back to the default). Applies to later calls, of any thread. */
+int cx_threads_get(void);
+void cx_threads_set(int threads);
+/* What the default would be, looked up now. */
+int cx_threads_default(void);
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * convx - convolution on the CPU, for C.                                    SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The only installed header, and the whole contract of the shared library. C99 and C++ may include it.
+ *
+ * Conventions
+ *   Tensors     A tensor is a pointer to its element [0, 0, ...] and one stride a dimension, counted in elements
+ *               (not bytes); a stride may be zero for inputs, or negative. Order of dimensions, always:
+ *                 activations  (batch, channels, spatial...)      however they lie in memory
+ *                 weights      (out_channels, in_channels / groups, kernel...)
+ *                 transposed   (in_channels, out_channels / groups, kernel...)
+ *               Channels-last memory is therefore a matter of strides only. Inputs are never written, and no byte
+ *               outside the elements that the strides reach is read.
+ *   Rank        1 to 3 spatial dimensions. Arrays of three hold the first `rank` entries, in the order of the tensor.
+ *   Threads     Every function may be called from several threads at once. A plan may be executed from several
+ *               threads at once; only its creation and destruction need an owner.
+ *   Errors      Every function that can fail returns a convx_status and leaves its outputs untouched when the
+ *               arguments are refused. Nothing is printed, nothing aborts.
+ *   Bits        For one algorithm and one instruction set, results are bitwise the same for any number of threads, any
+ *               alignment of the tensors, and, but for weight gradients (which sum over it), any cut of the batch.
+ *   ABI         Structs begin with their own size, set by the caller: zero the struct, then set struct_size to its sizeof.
+ *               Later versions append members, whose zero keeps the older meaning; enumerators are only appended.
+ */
+#ifndef CONVX_H
+#define CONVX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONVX_VERSION_MAJOR 0
+#define CONVX_VERSION_MINOR 1
+#define CONVX_VERSION_PATCH 0
+
+#if defined(CONVX_BUILD) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
+#define CONVX_API __attribute__((visibility("default")))
+#elif defined(CONVX_BUILD) && defined(_WIN32)
+#define CONVX_API __declspec(dllexport)
+#else
+#define CONVX_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum convx_status {
+    CONVX_OK = 0,
+    CONVX_INVALID_ARGUMENT = 1, /* a null pointer, an unknown enumerator, a struct_size this library does not know */
+    CONVX_INVALID_SHAPE = 2,    /* sizes that do not fit together, or a negative or zero size where one is needed */
+    CONVX_OVERFLOW = 3,         /* a size or an offset that does not fit 64 bits */
+    CONVX_OUT_OF_MEMORY = 4,
+    CONVX_UNSUPPORTED = 5,      /* the algorithm asked for cannot serve this layer; convx_conv_explain says why */
+    CONVX_WORKSPACE_LIMIT = 6,  /* no algorithm fits the workspace_limit */
+    CONVX_OVERLAP = 7           /* the output shares memory with an input, or with itself */
+} convx_status;
+
+typedef enum convx_dtype { CONVX_FLOAT32 = 1, CONVX_FLOAT64 = 2 } convx_dtype;
+
+/* What a padded place of the input holds. With a b c d as the input:  */
+typedef enum convx_padding_mode {
+    CONVX_PAD_ZEROS = 0,     /* 0 0 | a b c d | 0 0 */
+    CONVX_PAD_REFLECT = 1,   /* c b | a b c d | c b   the edge is not repeated */
+    CONVX_PAD_REPLICATE = 2, /* a a | a b c d | d d */
+    CONVX_PAD_CIRCULAR = 3,  /* c d | a b c d | a b */
+    CONVX_PAD_SYMMETRIC = 4  /* b a | a b c d | d c   the edge is repeated */
+} convx_padding_mode;
+
+/* Applied to the result as it is stored. */
+typedef enum convx_activation {
+    CONVX_ACT_NONE = 0,
+    CONVX_ACT_RELU = 1,
+    CONVX_ACT_RELU6 = 2,
+    CONVX_ACT_LEAKY_RELU = 3, /* slope 0.01 below zero */
+    CONVX_ACT_SIGMOID = 4,
+    CONVX_ACT_TANH = 5,
+    CONVX_ACT_SILU = 6,
+    CONVX_ACT_HARDTANH = 7 /* clamps to [-1, 1] */
+} convx_activation;
+
+typedef enum convx_algorithm {
+    CONVX_ALGO_AUTO = 0,
+    CONVX_ALGO_REFERENCE = 1, /* plain loops, sums in double: the oracle */
+    CONVX_ALGO_GEMM = 2,      /* implicit GEMM */
+    CONVX_ALGO_DIRECT = 3,    /* stencil */
+    CONVX_ALGO_WINOGRAD = 4,  /* the best of the tiles below */
+    CONVX_ALGO_WINOGRAD_2X2 = 5,
+    CONVX_ALGO_WINOGRAD_4X4 = 6,
+    CONVX_ALGO_WINOGRAD_6X6 = 7
+} convx_algorithm;
+
+typedef enum convx_pass {
+    CONVX_FORWARD = 0,        /* y  from x, w, bias */
+    CONVX_INPUT_GRADIENT = 1, /* gx from gy, w */
+    CONVX_WEIGHT_GRADIENT = 2 /* gw from x, gy */
+} convx_pass;
+
+/*
+ * A convolution layer. Members are of the layer's forward direction whichever pass is asked for.
+ *
+ * Sizes. For a convolution
+ *     output[d] = floor((input[d] + pad_before[d] + pad_after[d] - dilation[d] * (kernel[d] - 1) - 1) / stride[d]) + 1
+ * and for a transposed one (CONVX_TRANSPOSED in `flags`), which is the input gradient of the convolution with the same
+ * parameters, any output[d] >= 1 whose own convolution gives back input[d]:
+ *     (input[d] - 1) * stride[d] - pad_before[d] - pad_after[d] + dilation[d] * (kernel[d] - 1) + 1 + output_padding[d]
+ * with 0 <= output_padding[d] < max(stride[d], dilation[d]).
+ * output[] must be set by the caller; convx_conv_output_size computes it for a convolution.
+ *
+ * Empty tensors. batch may be zero: the result is then empty, a weight gradient is zero.
+ */
+typedef struct convx_conv_params {
+    size_t struct_size;
+    int32_t dtype; /* convx_dtype, of every tensor */
+    int32_t rank;  /* 1, 2 or 3 */
+    int32_t flags; /* 0 or CONVX_TRANSPOSED */
+    int32_t padding_mode;
+    int32_t activation; /* forward pass only */
+    int32_t algorithm;
+    int64_t batch;
+    int64_t groups;
+    int64_t in_channels;  /* of all groups together */
+    int64_t out_channels; /* of all groups together */
+    int64_t input[3];
+    int64_t output[3];
+    int64_t kernel[3];
+    int64_t stride[3];
+    int64_t dilation[3];
+    int64_t pad_before[3]; /* may be negative: that many places are cut off */
+    int64_t pad_after[3];
+    int64_t input_strides[5];  /* batch, channel, then `rank` spatial strides; also those of its gradient */
+    int64_t weight_strides[5]; /* in the order of the weights, rank + 2 of them; also those of its gradient */
+    int64_t output_strides[5]; /* batch, channel, then `rank` spatial strides; also those of its gradient */
+    size_t workspace_limit;    /* bytes a plan may use beyond its packed weights, all threads together; 0: no limit */
+} convx_conv_params;
+
+#define CONVX_TRANSPOSED 1
+
+/* ---- One-shot calls -------------------------------------------------------------------------------------------- */
+
+/* Output size of a convolution from the other members; CONVX_INVALID_SHAPE when the kernel does not fit. */
+CONVX_API convx_status convx_conv_output_size(const convx_conv_params *params, int64_t output[3]);
+
+/* output = activation(conv(input, weight) + bias). bias: out_channels contiguous elements, or NULL. */
+CONVX_API convx_status convx_conv_forward(const convx_conv_params *params, const void *input, const void *weight,
+                                          const void *bias, void *output);
+
+/* grad_input of shape `input` (strides input_strides), from grad_output. padding_mode must be zeros. */
+CONVX_API convx_status convx_conv_input_gradient(const convx_conv_params *params, const void *weight,
+                                                 const void *grad_output, void *grad_input);
+
+/* grad_weight (strides weight_strides), summed over the batch. */
+CONVX_API convx_status convx_conv_weight_gradient(const convx_conv_params *params, const void *input,
+                                                  const void *grad_output, void *grad_weight);
+
+/* grad_bias: out_channels contiguous elements, the sums of grad_output over batch and space, added up pairwise. */
+CONVX_API convx_status convx_conv_bias_gradient(const convx_conv_params *params, const void *grad_output,
+                                                void *grad_bias);
+
+/* ---- Plans ----------------------------------------------------------------------------------------------------- */
+
+typedef struct convx_plan convx_plan;
+
+/*
+ * Decide once how a pass of a layer is computed. When `weight` is given (forward and input gradient), the plan keeps its
+ * own copy in the form that the algorithm likes best, so the caller's may go; likewise `bias`. *plan is set only on CONVX_OK.
+ */
+CONVX_API convx_status convx_conv_plan_create(const convx_conv_params *params, convx_pass pass, const void *weight,
+                                              const void *bias, convx_plan **plan);
+
+/* The tensors of one execution. Those the plan keeps (weight, bias) and those the pass does not use may be NULL. */
+typedef struct convx_conv_args {
+    size_t struct_size;
+    const void *input;
+    const void *weight;
+    const void *bias;
+    const void *grad_output;
+    void *result;                 /* output, grad_input or grad_weight, as the pass says */
+    const int64_t *input_strides; /* NULL: those of the plan. Else batch, channel, rank spatial strides of the tensor */
+    const int64_t *result_strides;/* that the pass reads (input, or grad_output for an input gradient) and writes */
+    void *workspace;              /* NULL: the library's own. Else convx_plan_workspace_size bytes, aligned to 64 */
+    size_t workspace_size;
+} convx_conv_args;
+
+CONVX_API convx_status convx_conv_plan_execute(const convx_plan *plan, const convx_conv_args *args);
+CONVX_API void convx_plan_destroy(convx_plan *plan);
+
+/* Bytes of scratch that one execution uses, all threads together, for the thread count in force now. */
+CONVX_API size_t convx_plan_workspace_size(const convx_plan *plan);
+/* Bytes of weights that the plan keeps. */
+CONVX_API size_t convx_plan_weight_bytes(const convx_plan *plan);
+/* The algorithm that runs: never CONVX_ALGO_AUTO. */
+CONVX_API convx_algorithm convx_plan_algorithm(const convx_plan *plan);
+
+/*
+ * The candidates, each with its cost or with the reason why it declined, as UTF-8 text. Like snprintf: writes at most
+ * `capacity` bytes with the terminating zero, and returns the length that the whole text has.
+ */
+CONVX_API size_t convx_plan_explain(const convx_plan *plan, char *text, size_t capacity);
+CONVX_API size_t convx_conv_explain(const convx_conv_params *params, convx_pass pass, char *text, size_t capacity);
+
+/* ---- Library --------------------------------------------------------------------------------------------------- */
+
+/* Static text, never NULL, for any value. */
+CONVX_API const char *convx_status_string(convx_status status);
+CONVX_API const char *convx_algorithm_name(convx_algorithm algorithm);
+CONVX_API const char *convx_version(void);
+
+/*
+ * Threads that one call may use, the calling one included, at least 1. The default is CONVX_NUM_THREADS, else what the
+ * affinity mask and the control group of the process allow. Setting 0 goes back to the default.
+ */
+CONVX_API convx_status convx_set_num_threads(int threads);
+CONVX_API int convx_get_num_threads(void);
+
+/* The instruction set in use ("avx2"), chosen at load: the best that the CPU has, capped by CONVX_ISA. */
+CONVX_API const char *convx_isa_name(void);
+/* The name of the i-th instruction set that this build has and this CPU can run, worst first; NULL past the last. */
+CONVX_API const char *convx_isa_available(int index);
+
+/* What a bug report needs: version, compiler, CPU, caches, instruction sets, threads. Like snprintf. */
+CONVX_API size_t convx_config(char *text, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

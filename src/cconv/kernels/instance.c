@@ -1,0 +1,21 @@
+/*
+ * One kernel table. CMakeLists.txt compiles this file once per instruction set and dtype, with that ISA's compiler flags and
+ *   CX_TABLE   the table's symbol
+ *   CX_ISA     its cx_isa
+ *   CX_F64, CX_BYTES   see vec/vec.h
+ * Everything that the templates define is static: no function compiled for one ISA can be picked by the linker for another.
+ */
+#include "kernels/kernels.h"
+
+#include "vec/vec.h"
+
+#include "kernels/activate.h"
+
+const cx_kernels CX_TABLE = {
+    .isa = CX_ISA,
+    .dtype = CX_F64 ? CONVX_FLOAT64 : CONVX_FLOAT32,
+    .lanes = LANES,
+    .gemm = {0},
+    .stencil = {0},
+    .activate = activate,
+};

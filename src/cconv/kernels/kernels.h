@@ -1,0 +1,30 @@
+/*
+ * The kernel table: everything that is compiled once per instruction set and dtype. instance.c fills one for each of
+ * them from the templates of this room; select.c picks at load. Pointers are to elements of the table's dtype.
+ */
+#ifndef CX_KERNELS_KERNELS_H
+#define CX_KERNELS_KERNELS_H
+
+#include <stdint.h>
+
+#include "base/conv.h"
+#include "base/cpu.h"
+#include "kernels/gemm_kernels.h"
+#include "kernels/stencil_kernels.h"
+
+typedef struct cx_kernels {
+    cx_isa isa;
+    convx_dtype dtype;
+    int lanes; /* elements of a vector */
+    cx_gemm_kernels gemm;
+    cx_stencil_kernels stencil;
+    /* In place; n contiguous elements. */
+    void (*activate)(void *data, int64_t n, convx_activation activation);
+} cx_kernels;
+
+/* The table in force: the best ISA that the CPU has, capped by CONVX_ISA at the first call. */
+const cx_kernels *cx_kernels_get(convx_dtype dtype);
+/* The index-th ISA of this build that this CPU can run, worst first, or -1. */
+int cx_kernels_isa_at(int index);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * What an algorithm is to the plan: it accepts a normalised convolution with a cost and a workspace size, or declines
+ * with a reason. Algorithms hold no state; a decision is a value.
+ */
+#ifndef CX_PLAN_ALGORITHM_H
+#define CX_PLAN_ALGORITHM_H
+
+#include "base/conv.h"
+#include "kernels/kernels.h"
+
+typedef struct cx_decision {
+    double cost;          /* estimated cycles of one core, spread over the threads */
+    size_t shared_bytes;  /* workspace for the whole run */
+    size_t thread_bytes;  /* and for each thread that takes part */
+    size_t packed_bytes;  /* what pack() writes; 0: it has nothing to keep */
+    int variant;          /* the algorithm's own: which of its ways */
+    int threads;          /* worth using, at most those asked for */
+    const char *reason;   /* static text, when declined; or a remark on the way chosen */
+} cx_decision;
+
+typedef struct cx_algorithm {
+    convx_algorithm id;
+    /* `kept`: the weights will be packed once and run often. Under a microsecond. Fills reason and returns false to decline. */
+    bool (*decide)(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision);
+    /* workspace: shared_bytes + threads * thread_bytes, 64-byte aligned; each part begins aligned. */
+    void (*run)(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const cx_tensors *tensors,
+                void *workspace);
+    /* Weights into the form that run() finds in tensors->packed. NULL where packed_bytes is always 0. */
+    void (*pack)(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
+                 void *packed);
+} cx_algorithm;
+
+extern const cx_algorithm cx_algorithm_gemm;
+extern const cx_algorithm cx_algorithm_direct;
+extern const cx_algorithm cx_algorithm_reference;
+
+#endif

@@ -1,6 +1,6 @@
 /*
- * Scratch memory, aligned to 64 bytes. A thread keeps the last small block that it gave back, so that steady work does not go to the
- * system's allocator and does not fault pages in anew; the block is freed with the thread. Larger blocks are freed at once.
+ * Scratch memory, aligned to 64 bytes. A thread keeps the largest block of up to 4 MB that it gave back, so that steady work does
+ * not go to the system's allocator and does not fault pages in anew; it is freed with the thread. Larger blocks are freed at once.
  */
 #ifndef CX_BASE_MEMORY_H
 #define CX_BASE_MEMORY_H
@@ -11,12 +11,17 @@
 
 #define CX_ALIGNMENT 64
 
-/* NULL when there is no memory. size 0 gives a block too. */
+/* NULL when there is no memory. size 0 gives a block too. A block is released by the thread that acquired it; NULL is ignored. */
 void *cx_scratch_acquire(size_t size);
 void cx_scratch_release(void *block);
 
 void *cx_aligned_alloc(size_t size);
 void cx_aligned_free(void *block);
+
+#ifdef CONVX_FAULTS
+/* Tests only: the first `allocations` calls from now succeed, then all fail; a negative number ends it. For every thread. */
+void cx_memory_fail_after(int64_t allocations);
+#endif
 
 /* Checked 64-bit arithmetic: false, and nothing stored, when the result does not fit (or is negative for sizes). */
 static inline bool cx_mul(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }

@@ -72,6 +72,10 @@ convx_object(convx)
 target_include_directories(convx INTERFACE $<BUILD_INTERFACE:${CXROOT}/include> $<INSTALL_INTERFACE:include>)
 target_link_libraries(convx PRIVATE Threads::Threads m)
 target_link_options(convx PRIVATE ${CONVX_LINK_OPTIONS})
+if(NOT APPLE AND NOT WIN32)
+  target_link_options(convx PRIVATE "LINKER:--version-script=${CXROOT}/convx.map" LINKER:--no-undefined-version)
+  set_target_properties(convx PROPERTIES LINK_DEPENDS "${CXROOT}/convx.map")
+endif()
 
 # The same code with its inner symbols visible, for the C tests that look inside.
 add_library(convx_inner STATIC EXCLUDE_FROM_ALL ${CONVX_SOURCES} ${CONVX_OBJECTS})

@@ -9,11 +9,14 @@ static int64_t gcd(int64_t a, int64_t b) {
     return a;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -((-a) / b); }
+/* Phases beyond the end of x have no places, so a stride larger than x counts no further. */
+static int64_t phases(const cx_conv *conv, int d) {
+    return conv->stride[d] < conv->in[d] ? conv->stride[d] : conv->in[d];
+}
 
 int64_t cx_correlation_count(const cx_conv *conv) {
     if (conv->pass != CONVX_INPUT_GRADIENT) return 1;
-    return conv->stride[0] * conv->stride[1] * conv->stride[2];
+    return phases(conv, 0) * phases(conv, 1) * phases(conv, 2);
 }
 
 static void forward(const cx_conv *conv, cx_correlation *c) {
@@ -43,20 +46,20 @@ static void input_gradient_phase(const cx_conv *conv, int d, int64_t phase, cx_c
     const int64_t common = gcd(s, dil), kstep = s / common;
     c->extent[d] = conv->out[d];
     c->step[d] = 1;
-    c->grid[d] = phase < conv->in[d] ? ceil_div(conv->in[d] - phase, s) : 0;
+    c->grid[d] = (conv->in[d] - phase + s - 1) / s;
     c->dst.space[d] = conv->x.space[d] * s;
     c->dst_offset += conv->x.space[d] * phase;
     c->tap_step[d] = -(kstep * dil / s);
     c->w_tap[d] = conv->w.space[d] * kstep;
     int64_t k0 = 0;
-    const int64_t places = phase + conv->pad[d];
-    while (k0 < kstep && (places - k0 * dil) % s != 0) ++k0;
-    if (k0 == kstep || k0 >= conv->kernel[d]) {
+    const int64_t places = phase + conv->pad[d], candidates = kstep < conv->kernel[d] ? kstep : conv->kernel[d];
+    while (k0 < candidates && (places - k0 * dil) % s != 0) ++k0;
+    if (k0 == candidates) {
         c->taps[d] = 0;
         c->origin[d] = 0;
         return;
     }
-    c->taps[d] = ceil_div(conv->kernel[d] - k0, kstep);
+    c->taps[d] = (conv->kernel[d] - k0 + kstep - 1) / kstep;
     c->origin[d] = (places - k0 * dil) / s; /* exact */
     c->w_offset += conv->w.space[d] * k0;
 }
@@ -81,7 +84,7 @@ void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *c) {
     c->w_co = conv->w.in;
     c->w_ci = conv->w.out;
     for (int d = 2; d >= 0; --d) {
-        input_gradient_phase(conv, d, index % conv->stride[d], c);
-        index /= conv->stride[d];
+        input_gradient_phase(conv, d, index % phases(conv, d), c);
+        index /= phases(conv, d);
     }
 }

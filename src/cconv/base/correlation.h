@@ -34,7 +34,7 @@ typedef struct cx_correlation {
 /* How many correlations a pass is made of: 1, or the number of stride phases. Not for weight gradients. */
 int64_t cx_correlation_count(const cx_conv *conv);
 
-/* The index-th of them. Its grid may be empty (a phase beyond the end of a small input). */
+/* The index-th of them. Its grid is not empty. */
 void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *correlation);
 
 /*

@@ -1,6 +1,11 @@
 /*
  * What an algorithm is to the plan: it accepts a normalised convolution with a cost and a workspace size, or declines
  * with a reason. Algorithms hold no state; a decision is a value.
+ *
+ * The convolution that they see has been folded (base/shape.h): the batch may have become pixels, and strides of
+ * dimensions of extent 1 are 0. No tensor is without elements. What pack() writes may depend on the sizes, the kernel
+ * table and the decision's variant, but not on the number of threads or the strides of x and y; the weights that it
+ * is given, and that run() finds beside the packed ones, have conv's strides.
  */
 #ifndef CX_PLAN_ALGORITHM_H
 #define CX_PLAN_ALGORITHM_H

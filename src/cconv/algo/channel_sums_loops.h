@@ -1,0 +1,144 @@
+/*
+ * Template: sums of one element type.
+ *
+ * Parameters
+ *   REAL     float or double
+ *   NAME(x)  the name of a function for this REAL
+ */
+
+/* Contiguous elements, as a tree: 32 sums side by side, halves beyond 1024. */
+static REAL NAME(dense)(const REAL *p, int64_t n) {
+    if (n > 1024) {
+        const int64_t half = (n / 2 + 31) / 32 * 32;
+        return NAME(dense)(p, half) + NAME(dense)(p + half, n - half);
+    }
+    REAL lane[32] = {0};
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        for (int j = 0; j < 32; ++j) lane[j] += p[i + j];
+    for (int j = 0; i + j < n; ++j) lane[j] += p[i + j];
+    for (int width = 16; width > 0; width /= 2)
+        for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
+    return lane[0];
+}
+
+static REAL NAME(row_block)(const sum_job *job, int64_t channel, int64_t block) {
+    const int inner = job->space.rank - 1;
+    const REAL *data = (const REAL *)job->data + channel * job->channel_stride;
+    const int64_t stride = job->space.stride[inner];
+    const int64_t start = block % job->segments * job->segment;
+    const int64_t length = job->row - start < job->segment ? job->row - start : job->segment;
+    const int64_t first = block / job->segments * job->rows_per_block;
+    const int64_t last = first + job->rows_per_block < job->rows ? first + job->rows_per_block : job->rows;
+    if (stride == 1 && job->rows_per_block == 1) return NAME(dense)(data + offset_of(&job->space, inner, first) + start, length);
+    REAL gathered[block_elements];
+    int64_t n = 0;
+    for (int64_t r = first; r < last; ++r) {
+        const REAL *row = data + offset_of(&job->space, inner, r) + start * stride;
+        for (int64_t i = 0; i < length; ++i) gathered[n++] = row[i * stride];
+    }
+    return NAME(dense)(gathered, n);
+}
+
+static void NAME(rows_task)(void *context, int64_t index, int worker) {
+    const sum_job *job = context;
+    (void)worker;
+    const int64_t all = job->channels * job->blocks, first = index * job->task_blocks;
+    for (int64_t i = first; i < first + job->task_blocks && i < all; ++i)
+        ((REAL *)job->partial)[i] = NAME(row_block)(job, i / job->blocks, i % job->blocks);
+}
+
+/* The partial sums of one block of pixels, a row of `channels` of them. */
+static void NAME(columns_block)(const sum_job *job, int64_t block) {
+    const int rank = job->space.rank;
+    const int64_t first = block * block_pixels, count = job->space.count;
+    const int64_t last = first + block_pixels < count ? first + block_pixels : count;
+    REAL *restrict sum = (REAL *)job->partial + block * job->channels;
+    const REAL *data = job->data;
+    for (int64_t c = 0; c < job->channels; ++c) sum[c] = 0;
+    int64_t r = first;
+    for (; r + 4 <= last; r += 4) {
+        const REAL *a = data + offset_of(&job->space, rank, r), *b = data + offset_of(&job->space, rank, r + 1);
+        const REAL *c = data + offset_of(&job->space, rank, r + 2), *d = data + offset_of(&job->space, rank, r + 3);
+        for (int64_t i = 0; i < job->channels; ++i) sum[i] += (a[i] + b[i]) + (c[i] + d[i]);
+    }
+    for (; r < last; ++r) {
+        const REAL *a = data + offset_of(&job->space, rank, r);
+        for (int64_t i = 0; i < job->channels; ++i) sum[i] += a[i];
+    }
+}
+
+static void NAME(columns_task)(void *context, int64_t index, int worker) {
+    const sum_job *job = context;
+    (void)worker;
+    const int64_t first = index * job->task_blocks;
+    for (int64_t i = first; i < first + job->task_blocks && i < job->blocks; ++i) NAME(columns_block)(job, i);
+}
+
+/* Adds up rows of `width` sums pairwise, into the first one. */
+static void NAME(fold_rows)(REAL *rows, int64_t count, int64_t width) {
+    while (count > 1) {
+        const int64_t half = (count + 1) / 2;
+        const int64_t n = (count - half) * width;
+        REAL *restrict to = rows;
+        const REAL *from = rows + half * width;
+        for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+        count = half;
+    }
+}
+
+static convx_status NAME(sums)(sum_job *job, bool columns, void *result) {
+    const int inner = job->space.rank - 1;
+    int64_t block_size;
+    if (columns) {
+        job->blocks = (job->space.count + block_pixels - 1) / block_pixels;
+        block_size = block_pixels * job->channels;
+    } else {
+        job->row = job->space.size[inner];
+        job->rows = job->space.count / job->row;
+        job->rows_per_block = job->row >= long_row ? 1 : block_elements / job->row;
+        job->segment = job->row < block_elements ? job->row : block_elements;
+        job->segments = (job->row + job->segment - 1) / job->segment;
+        job->blocks = (job->rows + job->rows_per_block - 1) / job->rows_per_block * job->segments;
+        block_size = job->segment * job->rows_per_block;
+    }
+    job->task_blocks = (task_elements + block_size - 1) / block_size;
+    const int64_t all = columns ? job->blocks : job->blocks * job->channels;
+    const int64_t tasks = (all + job->task_blocks - 1) / job->task_blocks;
+    int64_t bytes;
+    if (!cx_mul(job->blocks * job->channels, (int64_t)sizeof(REAL), &bytes)) return CONVX_OUT_OF_MEMORY;
+    REAL *own = job->blocks > 1 ? cx_scratch_acquire((size_t)bytes) : NULL;
+    if (job->blocks > 1 && !own) return CONVX_OUT_OF_MEMORY;
+    job->partial = own ? own : result;
+    cx_parallel_for(tasks, tasks > 1 ? cx_threads_get() : 1, columns ? NAME(columns_task) : NAME(rows_task), job);
+    if (!own) return CONVX_OK;
+    REAL *sum = result;
+    if (columns) {
+        NAME(fold_rows)(own, job->blocks, job->channels);
+        memcpy(sum, own, (size_t)job->channels * sizeof(REAL));
+    } else {
+        for (int64_t c = 0; c < job->channels; ++c) sum[c] = NAME(dense)(own + c * job->blocks, job->blocks);
+    }
+    cx_scratch_release(own);
+    return CONVX_OK;
+}
+
+/* Few channels side by side, without gaps: several pixels make one row, wide enough for vectors. */
+static convx_status NAME(dense_columns)(const sum_job *job, void *result) {
+    const int64_t c = job->channels, together = 64 / c, pixels = job->space.count / together;
+    REAL wide[64], *sum = result;
+    sum_job grouped = {.data = job->data,
+                       .space = {1, {pixels}, {c * together}, pixels},
+                       .channels = c * together,
+                       .channel_stride = 1};
+    const convx_status status = NAME(sums)(&grouped, true, wide);
+    if (status != CONVX_OK) return status;
+    NAME(fold_rows)(wide, together, c);
+    const REAL *rest = (const REAL *)job->data + pixels * together * c;
+    for (int64_t i = 0; i < (job->space.count - pixels * together) * c; ++i) wide[i % c] += rest[i];
+    memcpy(sum, wide, (size_t)c * sizeof(REAL));
+    return CONVX_OK;
+}
+
+#undef REAL
+#undef NAME

@@ -1,0 +1,45 @@
+/* From a caller's parameters to the normalised convolution, and what its tensors reach in memory. */
+#ifndef CX_BASE_SHAPE_H
+#define CX_BASE_SHAPE_H
+
+#include "base/conv.h"
+
+/* Sizes, enumerators and offsets beyond this are refused: sums of a few of them still fit 64 bits. */
+#define CX_SIZE_LIMIT ((int64_t)1 << 60)
+
+/*
+ * Checks everything that can be checked without the tensors' addresses. *conv is set only on CONVX_OK. In it, strides of
+ * dimensions of extent 1 are 0, the stride of a dimension with one output is 1, and so is the dilation of a kernel of 1.
+ */
+convx_status cx_conv_normalise(const convx_conv_params *params, convx_pass pass, cx_conv *conv);
+
+/* See convx_conv_output_size. */
+convx_status cx_conv_output_size(const convx_conv_params *params, int64_t output[3]);
+
+/* The part of the checks that sums over an output tensor need: dtype, rank, batch, out_channels, output, output_strides. */
+convx_status cx_output_normalise(const convx_conv_params *params, int64_t extent[3], cx_strides *strides);
+
+/*
+ * The same convolution with longer rows: dimensions that a kernel of 1 only passes through are merged where the memory of
+ * both x and y allows it, the batch too, and dimensions of one place move to the front. Results are the same.
+ */
+void cx_conv_fold(cx_conv *conv);
+
+/* The weights' strides, were they contiguous in their own order. */
+cx_weight_strides cx_weights_contiguous(const cx_conv *conv);
+int64_t cx_weights_count(const cx_conv *conv);
+
+/* Offsets in elements that a tensor reaches: [first, last]. Empty: last < first. */
+typedef struct cx_span {
+    int64_t first, last;
+} cx_span;
+
+cx_span cx_span_x(const cx_conv *conv);
+cx_span cx_span_y(const cx_conv *conv);
+cx_span cx_span_w(const cx_conv *conv);
+cx_span cx_span_of(int dimensions, const int64_t *sizes, const int64_t *strides);
+
+/* Whether two tensors' address ranges meet. */
+bool cx_spans_meet(const void *a, cx_span a_span, const void *b, cx_span b_span, size_t element);
+
+#endif

@@ -1,11 +1,69 @@
-/* The GEMM part of a kernel table. See gemm_tile.h and the pack_*.h templates for what they compute. */
+/* The GEMM part of a kernel table. See gemm_tile.h and the pack_*.h templates for how they do it. */
 #ifndef CX_KERNELS_GEMM_KERNELS_H
 #define CX_KERNELS_GEMM_KERNELS_H
 
 #include <stdint.h>
 
+#include "base/conv.h"
+
+#define CX_GEMM_MAX_MR 8
+#define CX_GEMM_MAX_NV 3
+#define CX_GEMM_MAX_NR 48
+
+/* What the sums of a tile begin with. */
+typedef struct cx_gemm_start {
+    enum { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_START_RESULT } kind;
+    const void *bias; /* an element a row, or an element a column */
+} cx_gemm_start;
+
+/* c[rows][nv vectors] = start + a * b: a in place through two strides, b a packed panel. */
+typedef void (*cx_gemm_tile)(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c, int64_t ldc,
+                             const cx_gemm_start *start);
+
+/*
+ * The patch matrix of one group of a tensor: element (pixel, channel, tap) is
+ *     base[image, channel, grid place * step + origin + tap * tap_step]       per spatial dimension
+ * or what the padding mode says. Pixels run over (image, depth, row, column) of the grid.
+ */
+typedef struct cx_patches {
+    const void *base; /* image 0, first channel of the group */
+    cx_strides stride;
+    int64_t extent[3], grid[3], step[3], origin[3], taps[3], tap_step[3];
+    int64_t channels;
+    convx_padding_mode mode;
+    const void *begin, *end; /* the tensor's elements, of all groups, lie in [begin, end): vector loads may go so far */
+} cx_patches;
+
+/* Which of channel and tap runs fastest through a row of the patch matrix. */
+typedef enum cx_patch_order { CX_TAPS_FASTEST, CX_CHANNELS_FASTEST } cx_patch_order;
+
 typedef struct cx_gemm_kernels {
-    int mr, nr;
+    int mr, nv, nr; /* the largest tile: mr rows by nr = nv * lanes columns */
+    const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0] unused */
+
+    /* dst[k][nr]: a panel whose columns are `pixels` <= nr pixels from `pixel` on, for rows k of (channel, tap). */
+    void (*pack_pixel_panel)(const cx_patches *patches, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
+                             int64_t kn, void *dst);
+    /* dst[column][k]: rows of k patch elements, one a pixel; ld elements from one to the next. */
+    void (*pack_pixel_rows)(const cx_patches *patches, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
+                            int64_t kn, void *dst, int64_t ld);
+    /* dst[pixel][nr]: a panel whose columns are `columns` <= nr places of (channel, tap), for rows of pixels. */
+    void (*pack_patch_panel)(const cx_patches *patches, cx_patch_order order, int64_t column, int64_t columns,
+                             int64_t pixel, int64_t pixels, void *dst);
+    /* dst[k][nr] = src[k_offset[k] + column_offset[j]], a panel of any matrix. */
+    void (*pack_panel)(const void *src, const int64_t *k_offset, int64_t kn, const int64_t *column_offset,
+                       int64_t columns, void *dst);
+    /* dst[i][k] = src[row_offset[i] + k_offset[k]], ld elements from row to row. */
+    void (*pack_rows)(const void *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset, int64_t kn,
+                      void *dst, int64_t ld);
+    /* c[row_offset[i] + column_offset[j]] = tile[i][j], and back. ld elements from row to row of the tile. */
+    void (*scatter)(const void *tile, int64_t ld, void *c, const int64_t *row_offset, int64_t rows,
+                    const int64_t *column_offset, int64_t columns);
+    void (*gather)(void *tile, int64_t ld, const void *c, const int64_t *row_offset, int64_t rows,
+                   const int64_t *column_offset, int64_t columns);
 } cx_gemm_kernels;
+
+/* Elements past the end of a pack buffer that a pack may overwrite. */
+#define CX_PACK_SLACK 32
 
 #endif

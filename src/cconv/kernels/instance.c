@@ -10,12 +10,23 @@
 #include "vec/vec.h"
 
 #include "kernels/activate.h"
+#include "kernels/gemm_table.h"
 
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
     .dtype = CX_F64 ? CONVX_FLOAT64 : CONVX_FLOAT32,
     .lanes = LANES,
-    .gemm = {0},
+    .gemm = {.mr = GEMM_MR,
+             .nv = GEMM_NV,
+             .nr = GEMM_NR,
+             .tile = gemm_tiles,
+             .pack_pixel_panel = pack_pixel_panel,
+             .pack_pixel_rows = pack_pixel_rows,
+             .pack_patch_panel = pack_patch_panel,
+             .pack_panel = pack_panel,
+             .pack_rows = pack_rows,
+             .scatter = scatter,
+             .gather = gather},
     .stencil = {0},
     .activate = activate,
 };

@@ -1,0 +1,432 @@
+/*
+ * Implicit GEMM for the forward pass and the input gradient: each correlation is one matrix product a group, in one of two ways.
+ *
+ *   pixels    vectors run along pixels: weights (rows, in place where they are contiguous) times patches (panels).
+ *             Stores rows of a channels-first result unconverted.
+ *   channels  vectors run along result channels: patches (rows) times weights (panels, packed once for the run).
+ *             Stores a channels-last result unconverted.
+ *
+ * Either way serves any strides; the cost decides. The matrix of all patches never exists: each thread packs a block of
+ * it, bounded by the second-level cache (implicit im2col, after Chetlur et al. 2014, "cuDNN: Efficient primitives for deep learning").
+ */
+#include "algo/conv_gemm.h"
+
+#include "base/correlation.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+enum { WAY_PIXELS = 0, WAY_CHANNELS = 1 };
+
+#define MAX_PARTS 32 /* correlations set up at a time */
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
+
+/* The order of k in which a row of the weights is affine, if either is. */
+static bool weights_affine(const cx_correlation *c, cx_patch_order *order, cx_axis *axis) {
+    const int64_t taps_extent[4] = {c->ci, c->taps[0], c->taps[1], c->taps[2]};
+    const int64_t taps_stride[4] = {c->w_ci, c->w_tap[0], c->w_tap[1], c->w_tap[2]};
+    *order = CX_TAPS_FASTEST;
+    *axis = cx_axis_make(taps_extent, taps_stride);
+    if (axis->digits == 1) return true;
+    const int64_t channels_extent[4] = {c->taps[0], c->taps[1], c->taps[2], c->ci};
+    const int64_t channels_stride[4] = {c->w_tap[0], c->w_tap[1], c->w_tap[2], c->w_ci};
+    const cx_axis channels = cx_axis_make(channels_extent, channels_stride);
+    if (channels.digits > 1) return false;
+    *order = CX_CHANNELS_FASTEST;
+    *axis = channels;
+    return true;
+}
+
+/* Reading weights down their columns wastes most of each cache line: worth a copy once a row is read by several blocks of pixels. */
+static bool weights_in_place(const cx_correlation *c, int64_t pixels, cx_patch_order *order, cx_axis *axis) {
+    return weights_affine(c, order, axis) && (cx_axis_step(axis) == 1 || pixels <= 64);
+}
+
+static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
+    if (count3(c->taps) != 1) return false;
+    cx_strides stride = c->src;
+    for (int d = 0; d < 3; ++d) {
+        const int64_t last = (c->grid[d] - 1) * c->step[d] + c->origin[d];
+        if (c->origin[d] < 0 || last >= c->extent[d]) return false;
+        stride.space[d] *= c->step[d];
+    }
+    *pixels = cx_pixel_axis(c->batch, c->grid, &stride);
+    return pixels->digits == 1;
+}
+
+/* Elements of packed weights of one group: rows for pixels, whole panels for channels. */
+static int64_t packed_group(const cx_correlation *c, const cx_kernels *kernels, int way) {
+    const int64_t k = c->ci * count3(c->taps);
+    if (way == WAY_CHANNELS) return ceil_div(c->co, kernels->gemm.nr) * kernels->gemm.nr * k;
+    return c->co * k;
+}
+
+static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t group, size_t size) {
+    const int64_t channels = c->ci * c->groups;
+    const cx_reach reach = cx_reach_of(&c->src, c->batch, channels, c->extent);
+    cx_patches p = {
+        .base = cx_at(src, group * c->ci * c->src.channel, size),
+        .stride = c->src,
+        .channels = c->ci,
+        .mode = c->padding_mode,
+        .begin = cx_at(src, reach.low, size),
+        .end = cx_at(src, reach.high + 1, size),
+    };
+    for (int d = 0; d < 3; ++d) {
+        p.extent[d] = c->extent[d];
+        p.grid[d] = c->grid[d];
+        p.step[d] = c->step[d];
+        p.origin[d] = c->origin[d];
+        p.taps[d] = c->taps[d];
+        p.tap_step[d] = c->tap_step[d];
+    }
+    return p;
+}
+
+/* ---- Cost ------------------------------------------------------------------------------------------------------ */
+
+static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int way, bool kept) {
+    const double k = (double)c->ci * (double)count3(c->taps), pixels = (double)c->batch * (double)count3(c->grid);
+    const double co = (double)c->co, groups = (double)c->groups;
+    const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
+    cx_patch_order order;
+    cx_axis axis;
+    const int64_t n = way == WAY_PIXELS ? c->batch * count3(c->grid) : c->co;
+    const int64_t m = way == WAY_PIXELS ? c->co : c->batch * count3(c->grid);
+    const double padded = (double)(ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
+    /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
+    const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
+    double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
+    if (way == WAY_PIXELS) {
+        const int64_t step = c->step[2] * c->src.space[2];
+        cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+        if (!kept && !weights_in_place(c, c->batch * count3(c->grid), &order, &axis)) cost += co * k * CX_COST_COPY_STRIDED;
+        if (c->dst.space[2] != 1) cost += pixels * co * CX_COST_SCATTER;
+    } else {
+        if (!patches_in_place(c, &axis))
+            cost += pixels * k * (c->src.channel == 1 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+        if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
+        if (c->dst.channel != 1) cost += pixels * co * CX_COST_SCATTER;
+    }
+    return cost * groups;
+}
+
+/* ---- One correlation, set up to run ---------------------------------------------------------------------------- */
+
+typedef struct part {
+    cx_correlation c;
+    const void *weights; /* w[0,0,0,0] of this correlation, or the packed ones */
+    bool packed;
+    cx_patch_order order;
+    cx_axis weight_axis;  /* k, where not packed */
+    cx_axis weight_rows;
+    bool in_place;        /* patches, for WAY_CHANNELS */
+    cx_axis pixel_rows;   /* of src, then */
+    cx_gemm_blocks blocks;
+    int64_t m, n, k;
+    int64_t n_tasks, m_tasks, first_task;
+} part;
+
+typedef struct job {
+    const cx_kernels *kernels;
+    const cx_tensors *tensors;
+    const void *src;
+    size_t size, thread_bytes;
+    int way;
+    char *scratch;
+    part *parts;
+    int count;
+} job;
+
+/* How a product is cut among threads. Results do not depend on it. */
+static void cut_tasks(part *p, const cx_kernels *kernels, int threads) {
+    const int64_t panels = ceil_div(p->n, kernels->gemm.nr), tiles = ceil_div(p->m, kernels->gemm.mr);
+    const int64_t groups = p->c.groups;
+    p->n_tasks = ceil_div(p->n, p->blocks.nc);
+    p->m_tasks = 1;
+    if (threads == 1) return;
+    const int64_t wanted = 4 * threads;
+    if (groups * p->n_tasks >= wanted) return;
+    if (panels * groups >= 8 * threads) {
+        p->n_tasks = min(panels, max(p->n_tasks, ceil_div(wanted, groups)));
+    } else {
+        p->m_tasks = min(max(tiles / 4, 1), ceil_div(threads, groups));
+        if (p->m_tasks == 1) p->n_tasks = min(panels, max(p->n_tasks, threads));
+    }
+}
+
+/* The same with rows and columns exchanged: packed panels are shared, so it is pixels (rows) that are cut. */
+static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
+    const int64_t tiles = ceil_div(p->m, kernels->gemm.mr), panels = ceil_div(p->n, kernels->gemm.nr);
+    const int64_t groups = p->c.groups;
+    p->n_tasks = 1;
+    p->m_tasks = ceil_div(p->m, p->blocks.mc);
+    if (threads == 1) return;
+    const int64_t wanted = 4 * threads;
+    if (groups * p->m_tasks >= wanted) return;
+    if (tiles * groups >= 8 * threads)
+        p->m_tasks = min(tiles, max(p->m_tasks, ceil_div(wanted, groups)));
+    else
+        p->n_tasks = min(panels, ceil_div(threads, groups));
+}
+
+static void set_up(part *p, const cx_kernels *kernels, int way, int threads) {
+    const cx_correlation *c = &p->c;
+    const int64_t pixels = c->batch * count3(c->grid);
+    p->k = c->ci * count3(c->taps);
+    p->m = way == WAY_PIXELS ? c->co : pixels;
+    p->n = way == WAY_PIXELS ? pixels : c->co;
+    p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k);
+    p->order = CX_TAPS_FASTEST;
+    if (way == WAY_PIXELS) {
+        p->packed = !weights_in_place(c, pixels, &p->order, &p->weight_axis);
+        p->weight_rows = cx_axis_line(c->co, c->w_co);
+        if (p->packed) {
+            p->order = CX_TAPS_FASTEST;
+            p->weight_axis = cx_axis_line(p->k, 1);
+            p->weight_rows = cx_axis_line(c->co, p->k);
+        }
+        cut_tasks(p, kernels, threads);
+    } else {
+        p->packed = true;
+        p->order = CX_CHANNELS_FASTEST;
+        p->in_place = patches_in_place(c, &p->pixel_rows);
+        p->blocks.nc = ceil_div(p->n, kernels->gemm.nr) * kernels->gemm.nr;
+        cut_tasks_by_rows(p, kernels, threads);
+    }
+}
+
+static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patches, cx_gemm *gemm) {
+    const cx_correlation *c = &p->c;
+    *patches = patches_of(c, j->src, group, j->size);
+    *gemm = (cx_gemm){
+        .m = p->m,
+        .n = p->n,
+        .k = p->k,
+        .c = cx_at_mut(j->tensors->result, c->dst_offset + group * c->co * c->dst.channel, j->size),
+        .activation = c->activation,
+    };
+    const void *bias = j->tensors->bias ? cx_at(j->tensors->bias, group * c->co, j->size) : NULL;
+    const cx_axis pixels = cx_pixel_axis(c->batch, c->grid, &c->dst);
+    const cx_axis channels = cx_axis_line(c->co, c->dst.channel);
+    if (j->way == WAY_PIXELS) {
+        const int64_t offset = group * (p->packed ? packed_group(c, j->kernels, WAY_PIXELS) : c->w_group);
+        gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size), .row = p->weight_rows, .k = p->weight_axis};
+        gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PIXELS, .patches = patches, .order = p->order};
+        gemm->c_row = channels;
+        gemm->c_column = pixels;
+        gemm->bias_rows = bias;
+    } else {
+        const int64_t offset = group * packed_group(c, j->kernels, WAY_CHANNELS);
+        if (p->in_place) {
+            int64_t start = 0;
+            for (int d = 0; d < 3; ++d) start += c->origin[d] * c->src.space[d];
+            gemm->a = (cx_gemm_rows){.base = cx_at(patches->base, start, j->size),
+                                     .row = p->pixel_rows,
+                                     .k = cx_axis_line(c->ci, c->src.channel)};
+        } else {
+            gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order};
+        }
+        gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PACKED, .packed = cx_at(p->weights, offset, j->size)};
+        gemm->c_row = pixels;
+        gemm->c_column = channels;
+        gemm->bias_columns = bias;
+    }
+}
+
+static void run_task(void *context, int64_t index, int worker) {
+    const job *j = context;
+    int which = 0;
+    while (which + 1 < j->count && index >= j->parts[which + 1].first_task) ++which;
+    const part *p = &j->parts[which];
+    index -= p->first_task;
+    const int64_t m_task = index % p->m_tasks, n_task = index / p->m_tasks % p->n_tasks;
+    const int64_t group = index / p->m_tasks / p->n_tasks;
+    cx_patches patches;
+    cx_gemm gemm;
+    gemm_of(j, p, group, &patches, &gemm);
+    const int64_t mr = j->kernels->gemm.mr, nr = j->kernels->gemm.nr;
+    const int64_t tiles = ceil_div(p->m, mr), panels = ceil_div(p->n, nr);
+    const int64_t m0 = tiles * m_task / p->m_tasks * mr, m1 = min(tiles * (m_task + 1) / p->m_tasks * mr, p->m);
+    const int64_t n0 = panels * n_task / p->n_tasks * nr, n1 = min(panels * (n_task + 1) / p->n_tasks * nr, p->n);
+    cx_gemm_run(j->kernels, &gemm, p->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->thread_bytes);
+}
+
+/* ---- Packing weights ------------------------------------------------------------------------------------------- */
+
+typedef struct pack_job {
+    const cx_kernels *kernels;
+    const cx_correlation *c;
+    const void *weights;
+    char *packed;
+    size_t size;
+    int way;
+    cx_patch_order order;
+    int64_t pieces; /* of one group: panels, or rows */
+} pack_job;
+
+#define PACK_K 256 /* offsets looked up at a time */
+
+static void pack_piece(void *context, int64_t index, int worker) {
+    (void)worker;
+    const pack_job *j = context;
+    const cx_correlation *c = j->c;
+    const int64_t k = c->ci * count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
+    const int64_t extent[4] = {j->order == CX_TAPS_FASTEST ? c->ci : c->taps[0],
+                               j->order == CX_TAPS_FASTEST ? c->taps[0] : c->taps[1],
+                               j->order == CX_TAPS_FASTEST ? c->taps[1] : c->taps[2],
+                               j->order == CX_TAPS_FASTEST ? c->taps[2] : c->ci};
+    const int64_t stride[4] = {j->order == CX_TAPS_FASTEST ? c->w_ci : c->w_tap[0],
+                               j->order == CX_TAPS_FASTEST ? c->w_tap[0] : c->w_tap[1],
+                               j->order == CX_TAPS_FASTEST ? c->w_tap[1] : c->w_tap[2],
+                               j->order == CX_TAPS_FASTEST ? c->w_tap[2] : c->w_ci};
+    const cx_axis axis = cx_axis_make(extent, stride);
+    const int64_t unit = j->way == WAY_CHANNELS ? j->kernels->gemm.nr : 1;
+    const int64_t first = piece * unit, count = min(unit, c->co - first);
+    const void *src = cx_at(j->weights, group * c->w_group, j->size);
+    char *dst = j->packed + (size_t)(group * packed_group(c, j->kernels, j->way) + first * k) * j->size;
+    int64_t channel_offset[CX_GEMM_MAX_NR], k_offset[PACK_K];
+    for (int64_t i = 0; i < count; ++i) channel_offset[i] = (first + i) * c->w_co;
+    for (int64_t k0 = 0; k0 < k; k0 += PACK_K) {
+        const int64_t kn = min(k - k0, PACK_K);
+        cx_axis_offsets(&axis, k0, kn, k_offset);
+        char *at = dst + (size_t)(k0 * unit) * j->size;
+        if (j->way == WAY_CHANNELS)
+            j->kernels->gemm.pack_panel(src, k_offset, kn, channel_offset, count, at);
+        else
+            j->kernels->gemm.pack_rows(src, channel_offset, 1, k_offset, kn, at, kn);
+    }
+}
+
+static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int way, cx_patch_order order, int threads,
+                      const void *weights, void *packed) {
+    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order, c->co};
+    if (way == WAY_CHANNELS) j.pieces = ceil_div(c->co, kernels->gemm.nr);
+    cx_parallel_for(c->groups * j.pieces, threads, pack_piece, &j);
+}
+
+/* ---- The algorithm --------------------------------------------------------------------------------------------- */
+
+static size_t thread_bytes(const cx_conv *conv, const cx_kernels *kernels, int way) {
+    size_t most = 0;
+    const int64_t parts = cx_correlation_count(conv);
+    for (int64_t i = 0; i < parts; ++i) {
+        part p;
+        cx_correlation_get(conv, i, &p.c);
+        p.weights = NULL;
+        set_up(&p, kernels, way, 1);
+        cx_tensors none = {0};
+        const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .way = way};
+        cx_patches patches;
+        cx_gemm gemm;
+        gemm_of(&j, &p, 0, &patches, &gemm);
+        const size_t bytes = cx_gemm_scratch(kernels, &gemm, p.blocks);
+        if (bytes > most) most = bytes;
+    }
+    return cx_align_up(most);
+}
+
+static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int way, bool all) {
+    int64_t elements = 0;
+    const int64_t parts = cx_correlation_count(conv);
+    for (int64_t i = 0; i < parts; ++i) {
+        cx_correlation c;
+        cx_correlation_get(conv, i, &c);
+        cx_patch_order order;
+        cx_axis axis;
+        if (all || way == WAY_CHANNELS || !weights_in_place(&c, c.batch * count3(c.grid), &order, &axis))
+            elements += c.groups * packed_group(&c, kernels, way);
+    }
+    return elements ? cx_align_up((size_t)(elements + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype)) : 0;
+}
+
+static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
+    if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
+    double cost[2] = {0, 0};
+    const int64_t parts = cx_correlation_count(conv), looked_at = min(parts, MAX_PARTS);
+    for (int64_t i = 0; i < looked_at; ++i) {
+        cx_correlation c;
+        cx_correlation_get(conv, i, &c);
+        for (int way = 0; way < 2; ++way) cost[way] += cost_of(&c, kernels, way, kept);
+    }
+    const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;
+    decision->variant = way;
+    decision->cost = cost[way] * (double)parts / (double)looked_at;
+    decision->threads = cx_threads_for(decision->cost, threads);
+    decision->thread_bytes = thread_bytes(conv, kernels, way);
+    decision->packed_bytes = packed_bytes(conv, kernels, way, false);
+    decision->shared_bytes = kept ? 0 : decision->packed_bytes;
+    decision->reason = way == WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
+    return true;
+}
+
+/* Calls back for each correlation in turn with the place of its packed weights. */
+static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
+                 void *packed) {
+    char *at = packed;
+    const size_t size = cx_dtype_size(kernels->dtype);
+    const int64_t parts = cx_correlation_count(conv);
+    for (int64_t i = 0; i < parts; ++i) {
+        part p;
+        cx_correlation_get(conv, i, &p.c);
+        set_up(&p, kernels, decision->variant, 1);
+        if (!p.packed) continue;
+        pack_part(&p.c, kernels, decision->variant, p.order, decision->threads, cx_at(weights, p.c.w_offset, size), at);
+        at += (size_t)(p.c.groups * packed_group(&p.c, kernels, decision->variant)) * size;
+    }
+}
+
+static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const cx_tensors *tensors,
+                void *workspace) {
+    if (conv->pass == CONVX_WEIGHT_GRADIENT) {
+        cx_gemm_weight_run(conv, kernels, decision, tensors, workspace);
+        return;
+    }
+    const size_t size = cx_dtype_size(kernels->dtype);
+    const int way = decision->variant;
+    const char *packed = tensors->packed;
+    if (!packed && decision->packed_bytes) {
+        pack(conv, kernels, decision, tensors->w, workspace);
+        packed = workspace;
+    }
+    part parts[MAX_PARTS];
+    job j = {
+        .kernels = kernels,
+        .tensors = tensors,
+        .src = conv->pass == CONVX_FORWARD ? tensors->x : tensors->y,
+        .size = size,
+        .thread_bytes = decision->thread_bytes,
+        .way = way,
+        .scratch = (char *)workspace + decision->shared_bytes,
+        .parts = parts,
+    };
+    const int64_t all = cx_correlation_count(conv);
+    int64_t tasks = 0;
+    for (int64_t i = 0; i < all; ++i) {
+        part *p = &parts[j.count];
+        cx_correlation_get(conv, i, &p->c);
+        set_up(p, kernels, way, decision->threads);
+        if (p->packed) {
+            p->weights = packed;
+            packed += (size_t)(p->c.groups * packed_group(&p->c, kernels, way)) * size;
+        } else {
+            p->weights = cx_at(tensors->w, p->c.w_offset, size);
+        }
+        p->first_task = tasks;
+        if (p->m > 0 && p->n > 0) {
+            tasks += p->c.groups * p->n_tasks * p->m_tasks;
+            ++j.count;
+        }
+        if (tasks && (j.count == MAX_PARTS || i == all - 1)) {
+            cx_parallel_for(tasks, decision->threads, run_task, &j);
+            j.count = 0;
+            tasks = 0;
+        }
+    }
+}
+
+const cx_algorithm cx_algorithm_gemm = {CONVX_ALGO_GEMM, decide, run, pack};

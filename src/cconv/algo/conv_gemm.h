@@ -1,0 +1,51 @@
+/* Implicit GEMM: what its two halves, correlations (conv_gemm.c) and weight gradients (conv_gemm_weight.c), share. */
+#ifndef CX_ALGO_CONV_GEMM_H
+#define CX_ALGO_CONV_GEMM_H
+
+#include "gemm/gemm.h"
+#include "plan/algorithm.h"
+
+/* Estimated cycles for an element. Measured on packed panels in cache; only their ratios matter. */
+#define CX_COST_TILE_SHARE 0.9    /* of the FMA peak that the micro-kernel reaches */
+#define CX_COST_COPY_RUN 0.4      /* packing by whole vectors */
+#define CX_COST_COPY_STRIDED 1.4  /* packing element by element */
+#define CX_COST_TRANSPOSE 0.9     /* packing through a transposition */
+#define CX_COST_SCATTER 2.0       /* storing element by element */
+#define CX_COST_WORTH_A_THREAD 30000.0
+
+/* Elements from the lowest to the highest that a tensor's strides reach, relative to its pointer. */
+typedef struct cx_reach {
+    int64_t low, high; /* inclusive */
+} cx_reach;
+
+static inline cx_reach cx_reach_of(const cx_strides *stride, int64_t batch, int64_t channels, const int64_t space[3]) {
+    const int64_t extent[5] = {batch, channels, space[0], space[1], space[2]};
+    const int64_t step[5] = {stride->batch, stride->channel, stride->space[0], stride->space[1], stride->space[2]};
+    cx_reach reach = {0, 0};
+    for (int i = 0; i < 5; ++i) {
+        const int64_t span = (extent[i] - 1) * step[i];
+        if (span < 0)
+            reach.low += span;
+        else
+            reach.high += span;
+    }
+    return reach;
+}
+
+static inline cx_axis cx_pixel_axis(int64_t batch, const int64_t grid[3], const cx_strides *stride) {
+    const int64_t extent[4] = {batch, grid[0], grid[1], grid[2]};
+    const int64_t step[4] = {stride->batch, stride->space[0], stride->space[1], stride->space[2]};
+    return cx_axis_make(extent, step);
+}
+
+/* How many threads an estimate is worth. */
+static inline int cx_threads_for(double cycles, int threads) {
+    const double worth = cycles / CX_COST_WORTH_A_THREAD;
+    return worth < 2 ? 1 : worth < threads ? (int)worth : threads;
+}
+
+bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
+void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                        const cx_tensors *tensors, void *workspace);
+
+#endif

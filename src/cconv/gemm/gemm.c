@@ -1,0 +1,210 @@
+#include "gemm/gemm.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* `total` cut into equal parts of at most `most`, each a multiple of `unit`. */
+static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
+    if (total <= 0) return unit;
+    const int64_t parts = ceil_div(total, max(most / unit * unit, unit));
+    return ceil_div(ceil_div(total, parts), unit) * unit;
+}
+
+cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k) {
+    const cx_cpu *cpu = cx_cpu_get();
+    const int64_t size = (int64_t)cx_dtype_size(kernels->dtype);
+    const cx_gemm_kernels *g = &kernels->gemm;
+    cx_gemm_blocks blocks;
+    /* half of the first level for a panel, a quarter of the second for the block of b and half for that of a */
+    blocks.kc = even_part(k, max((int64_t)cpu->l1d / 2 / (g->nr * size), 64), 8);
+    blocks.nc = even_part(n, (int64_t)cpu->l2 / 4 / (blocks.kc * size), g->nr);
+    blocks.mc = even_part(m, (int64_t)cpu->l2 / 2 / (blocks.kc * size), g->mr);
+    return blocks;
+}
+
+static bool rows_in_place(const cx_gemm_rows *a) {
+    return !a->patches && !a->copy && a->row.digits == 1;
+}
+
+/* Scratch: the block of b, the block of a, and the offsets of rows, of k and of columns. */
+typedef struct layout {
+    size_t b, a, row_offset, k_offset, total;
+} layout;
+
+static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
+    const size_t size = cx_dtype_size(kernels->dtype), slack = CX_PACK_SLACK;
+    layout l = {0};
+    size_t end = 0;
+    l.b = end;
+    if (gemm->b.kind != CX_PANELS_PACKED) end += cx_align_up(((size_t)(blocks.nc * blocks.kc) + slack) * size);
+    l.a = end;
+    if (!rows_in_place(&gemm->a)) end += cx_align_up(((size_t)(blocks.mc * blocks.kc) + slack) * size);
+    l.row_offset = end;
+    end += cx_align_up((size_t)blocks.mc * sizeof(int64_t));
+    l.k_offset = end;
+    if (!rows_in_place(&gemm->a)) end += cx_align_up((size_t)blocks.kc * sizeof(int64_t));
+    l.total = end;
+    return l;
+}
+
+size_t cx_gemm_scratch(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
+    return scratch_layout(kernels, gemm, blocks).total;
+}
+
+/* What is the same for all tiles of one block of rows and k. */
+typedef struct block {
+    const cx_kernels *kernels;
+    const cx_gemm *gemm;
+    size_t size;
+    const char *a; /* row m0, first k */
+    int64_t a_row, a_col, kn;
+    int64_t m0, m1;
+    const int64_t *row_offset; /* in c, of rows m0 ... */
+    bool first, last;          /* block of k */
+} block;
+
+static bool evenly_spaced(const int64_t *offset, int64_t count) {
+    for (int64_t i = 2; i < count; ++i)
+        if (offset[i] - offset[i - 1] != offset[1] - offset[0]) return false;
+    return true;
+}
+
+/* One row of tiles: a panel against all rows of the block. */
+static void run_panel(const block *t, const char *panel, int64_t n0, int64_t columns) {
+    const cx_gemm *gemm = t->gemm;
+    const cx_gemm_kernels *g = &t->kernels->gemm;
+    const int lanes = t->kernels->lanes;
+    const int vectors = (int)ceil_div(columns, lanes);
+    int64_t column_offset[CX_GEMM_MAX_NR];
+    const bool consecutive = cx_axis_offsets(&gemm->c_column, n0, columns, column_offset);
+    const bool whole = consecutive && columns == (int64_t)vectors * lanes;
+
+    _Alignas(64) char bias_block[CX_GEMM_MAX_NR * 8];
+    cx_gemm_start start = {.kind = CX_START_ZERO};
+    if (!t->first) {
+        start.kind = CX_START_RESULT;
+    } else if (gemm->bias_rows) {
+        start.kind = CX_START_ROWS;
+    } else if (gemm->bias_columns) {
+        start.kind = CX_START_COLUMNS;
+        start.bias = cx_at(gemm->bias_columns, n0, t->size);
+        if (columns != (int64_t)vectors * lanes) { /* never read past the caller's bias */
+            memset(bias_block, 0, sizeof bias_block);
+            memcpy(bias_block, start.bias, (size_t)columns * t->size);
+            start.bias = bias_block;
+        }
+    }
+
+    /* rows in tiles of nearly equal height */
+    const int64_t rows = t->m1 - t->m0, tiles = ceil_div(rows, g->mr);
+    _Alignas(64) char tile[CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8];
+    int64_t i = 0;
+    for (int64_t left = tiles; left > 0; --left) {
+        const int64_t height = ceil_div(rows - i, left);
+        if (start.kind == CX_START_ROWS) start.bias = cx_at(gemm->bias_rows, t->m0 + i, t->size);
+        const char *a = t->a + i * t->a_row * (int64_t)t->size;
+        const int64_t *row = t->row_offset + i;
+        const bool straight = whole && evenly_spaced(row, height);
+        const cx_gemm_tile kernel = g->tile[height][vectors];
+        if (straight) {
+            void *c = cx_at_mut(gemm->c, row[0] + column_offset[0], t->size);
+            const int64_t ldc = height == 1 ? 0 : row[1] - row[0];
+            kernel(t->kn, a, t->a_row, t->a_col, panel, c, ldc, &start);
+            if (t->last && gemm->activation != CONVX_ACT_NONE)
+                for (int64_t r = 0; r < height; ++r)
+                    t->kernels->activate(cx_at_mut(c, r * ldc, t->size), columns, gemm->activation);
+        } else {
+            if (start.kind == CX_START_RESULT) g->gather(tile, g->nr, gemm->c, row, height, column_offset, columns);
+            kernel(t->kn, a, t->a_row, t->a_col, panel, tile, g->nr, &start);
+            if (t->last && gemm->activation != CONVX_ACT_NONE)
+                for (int64_t r = 0; r < height; ++r)
+                    t->kernels->activate(cx_at_mut(tile, r * g->nr, t->size), columns, gemm->activation);
+            g->scatter(tile, g->nr, gemm->c, row, height, column_offset, columns);
+        }
+        i += height;
+    }
+}
+
+static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, int64_t n1, int64_t k0, int64_t kn,
+                   char *dst) {
+    const cx_gemm_kernels *g = &kernels->gemm;
+    const size_t panel = (size_t)kn * (size_t)g->nr * cx_dtype_size(kernels->dtype);
+    for (int64_t n = n0; n < n1; n += g->nr, dst += panel) {
+        const int64_t columns = min(n1 - n, g->nr);
+        if (gemm->b.kind == CX_PANELS_PIXELS)
+            g->pack_pixel_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
+        else
+            g->pack_patch_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
+    }
+}
+
+/* Sets the block's view of a: in place where it is affine, else through a row-major copy. */
+static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_t *k_offset) {
+    const cx_gemm_rows *a = &t->gemm->a;
+    const int64_t rows = t->m1 - t->m0;
+    if (t->kn == 0) {
+        /* nothing is read */
+    } else if (a->patches) {
+        t->kernels->gemm.pack_pixel_rows(a->patches, a->order, t->m0, rows, k0, t->kn, copy, t->kn);
+    } else if (rows_in_place(a)) {
+        const int64_t offset = cx_axis_offset(&a->row, t->m0) + cx_axis_offset(&a->k, k0);
+        t->a = cx_at(a->base, offset, t->size);
+        t->a_row = cx_axis_step(&a->row);
+        t->a_col = cx_axis_step(&a->k);
+        return;
+    } else {
+        cx_axis_offsets(&a->row, t->m0, rows, row_offset);
+        cx_axis_offsets(&a->k, k0, t->kn, k_offset);
+        t->kernels->gemm.pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, t->kn);
+    }
+    t->a = copy;
+    t->a_row = t->kn;
+    t->a_col = 1;
+}
+
+static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
+                      int64_t n0, int64_t n1, char *scratch) {
+    const layout l = scratch_layout(kernels, gemm, blocks);
+    const size_t size = cx_dtype_size(kernels->dtype);
+    const int nr = kernels->gemm.nr;
+    int64_t *row_offset = (int64_t *)(void *)(scratch + l.row_offset);
+    int64_t *k_offset = (int64_t *)(void *)(scratch + l.k_offset);
+    const bool in_place = rows_in_place(&gemm->a);
+    int64_t k0 = 0;
+    do {
+        int64_t kn = min(gemm->k - k0, blocks.kc);
+        if (in_place && kn > 0) kn = min(kn, cx_axis_run(&gemm->a.k, k0));
+        const char *b;
+        size_t panel;
+        if (gemm->b.kind == CX_PANELS_PACKED) {
+            panel = (size_t)gemm->k * (size_t)nr * size;
+            b = (const char *)gemm->b.packed + (size_t)(n0 / nr) * panel + (size_t)k0 * (size_t)nr * size;
+        } else {
+            panel = (size_t)kn * (size_t)nr * size;
+            if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, scratch + l.b);
+            b = scratch + l.b;
+        }
+        for (int64_t m = m0; m < m1; m += blocks.mc) {
+            block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = min(m + blocks.mc, m1)};
+            t.first = k0 == 0;
+            t.last = k0 + kn == gemm->k;
+            take_a(&t, k0, scratch + l.a, row_offset, k_offset);
+            cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
+            t.row_offset = row_offset;
+            for (int64_t n = n0, j = 0; n < n1; n += nr, ++j)
+                run_panel(&t, b + (size_t)j * panel, n, min(n1 - n, nr));
+        }
+        k0 += kn;
+    } while (k0 < gemm->k);
+}
+
+void cx_gemm_run(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
+                 int64_t n0, int64_t n1, void *scratch) {
+    for (int64_t n = n0; n < n1; n += blocks.nc)
+        run_block(kernels, gemm, blocks, m0, m1, n, min(n + blocks.nc, n1), scratch);
+}

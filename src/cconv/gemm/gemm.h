@@ -1,0 +1,59 @@
+/*
+ * The blocked loop nest: c = start + a * b over panel sources, on the calling thread. Knows nothing of convolution.
+ *
+ *   for each block of k                    b block packed into scratch (second-level cache), or already packed
+ *     for each block of rows               a block read in place, or packed into scratch
+ *       for each panel                     stays in the first-level cache
+ *         for each tile of rows            micro-kernel
+ *
+ * An element's sum is one chain of FMAs over k in ascending order; it passes through memory between blocks of k. Its bits do not
+ * depend on any blocking, so callers are free to cut m and n among threads.
+ */
+#ifndef CX_GEMM_GEMM_H
+#define CX_GEMM_GEMM_H
+
+#include "base/axis.h"
+#include "kernels/kernels.h"
+
+/* The broadcast side: element (i, p) at base[row(i) + k(p)]. Or patches: rows are pixels. */
+typedef struct cx_gemm_rows {
+    const void *base;
+    cx_axis row, k;            /* where patches is NULL */
+    const cx_patches *patches; /* or NULL */
+    cx_patch_order order;
+    bool copy; /* pack blocks of an affine matrix too: pays when each is read often */
+} cx_gemm_rows;
+
+/* The vector side, as panels of nr columns. */
+typedef struct cx_gemm_panels {
+    enum { CX_PANELS_PACKED, CX_PANELS_PIXELS, CX_PANELS_PATCH_COLUMNS } kind;
+    const void *packed;        /* whole panels: panel j begins at j * k * nr elements */
+    const cx_patches *patches; /* packed on the way: pixels as columns, or (channel, tap) as columns and pixels as k */
+    cx_patch_order order;
+} cx_gemm_panels;
+
+typedef struct cx_gemm {
+    int64_t m, n, k;
+    cx_gemm_rows a;
+    cx_gemm_panels b;
+    void *c;
+    cx_axis c_row, c_column;
+    const void *bias_rows, *bias_columns; /* at most one; an element a row or a column of c */
+    convx_activation activation;
+} cx_gemm;
+
+/* Block sizes, by the caches: multiples of the tile in m and n. */
+typedef struct cx_gemm_blocks {
+    int64_t mc, nc, kc;
+} cx_gemm_blocks;
+
+cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k);
+
+/* Bytes of scratch that cx_gemm_run needs with these blocks. */
+size_t cx_gemm_scratch(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks);
+
+/* Rows [m0, m1) and columns [n0, n1) of c; n0 is a multiple of nr. */
+void cx_gemm_run(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
+                 int64_t n0, int64_t n1, void *scratch);
+
+#endif

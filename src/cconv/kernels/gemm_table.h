@@ -1,0 +1,58 @@
+/*
+ * Template: the GEMM kernels of one table. Each tile height and width is a function of its own, so that accumulators stay in registers.
+ * TILE(rows, nv) and TILE_ROW(rows) stand for text that C cannot generate by a function; undefined at the bottom.
+ */
+#ifndef CX_KERNELS_GEMM_TABLE_H
+#define CX_KERNELS_GEMM_TABLE_H
+
+#include "kernels/gemm_tile.h"
+#include "kernels/pack_matrix.h"
+#include "kernels/pack_patch_panel.h"
+#include "kernels/pack_pixel_panel.h"
+#include "kernels/pack_pixel_rows.h"
+
+#define TILE(rows, nv)                                                                                                 \
+    static void tile_##rows##x##nv(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c,     \
+                                   int64_t ldc, const cx_gemm_start *start) {                                          \
+        gemm_tile(rows, nv, k, a, a_row, a_col, b, c, ldc, start);                                                     \
+    }
+
+#if GEMM_NV == 3
+#define TILES_OF(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
+#define TILE_ROW(rows) {0, tile_##rows##x1, tile_##rows##x2, tile_##rows##x3}
+#else
+#define TILES_OF(rows) TILE(rows, 1) TILE(rows, 2)
+#define TILE_ROW(rows) {0, tile_##rows##x1, tile_##rows##x2}
+#endif
+
+TILES_OF(1)
+TILES_OF(2)
+TILES_OF(3)
+TILES_OF(4)
+#if GEMM_MR > 4
+TILES_OF(5)
+TILES_OF(6)
+#endif
+#if GEMM_MR > 6
+TILES_OF(7)
+TILES_OF(8)
+#endif
+
+/* clang-format off */
+#if GEMM_MR == 8
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6), TILE_ROW(7), TILE_ROW(8)}
+#elif GEMM_MR == 6
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6)}
+#else
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4)}
+#endif
+/* clang-format on */
+
+static const cx_gemm_tile gemm_tiles[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1] = GEMM_TILES;
+
+#undef GEMM_TILES
+#undef TILE
+#undef TILE_ROW
+#undef TILES_OF
+
+#endif

@@ -1,4 +1,7 @@
-/* Template: activations of contiguous elements, in place. NaN stays NaN in every one of them. */
+/*
+ * Template: activations of contiguous elements, in place. NaN stays NaN in every one of them. Where exp(-x) overflows (x below
+ * -88 in float, -709 in double), sigmoid is 0 and silu -0; silu(-inf) is NaN: what the formulas give, and other libraries.
+ */
 #ifndef CX_KERNELS_ACTIVATE_H
 #define CX_KERNELS_ACTIVATE_H
 
@@ -15,7 +18,7 @@ static inline vec activate_one(vec x, convx_activation activation) {
     case CONVX_ACT_LEAKY_RELU: return v_select((vec_bits)(x < v_zero()), x * v_splat((real)0.01), x);
     case CONVX_ACT_SIGMOID: return sigmoid(x);
     case CONVX_ACT_TANH: return v_tanh(x);
-    case CONVX_ACT_SILU: return x * sigmoid(x);
+    case CONVX_ACT_SILU: return x / (v_splat(1) + v_exp(-x));
     case CONVX_ACT_HARDTANH: return v_at_most(v_at_least(x, v_splat(-1)), v_splat(1));
     case CONVX_ACT_NONE: break;
     }

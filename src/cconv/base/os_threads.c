@@ -45,17 +45,22 @@ uint64_t cx_nanoseconds(void) {
 #include <signal.h>
 #include <time.h>
 
-static void *thread_main(void *main) {
+/* POSIX promises that a function pointer fits a void pointer; ISO C has no cast between them. */
+typedef union entry {
+    void (*main)(void);
+    void *pointer;
+} entry;
+
+static void *thread_main(void *pointer) {
 #ifdef __linux__
     pthread_setname_np(pthread_self(), "convx");
 #endif
-    (*(void (**)(void))main)();
+    entry entry = {.pointer = pointer};
+    entry.main();
     return NULL;
 }
 
 bool cx_thread_start(cx_thread *thread, void (*main)(void)) {
-    static void (*entry)(void); /* there is one kind of worker; a function pointer does not travel in a void pointer */
-    entry = main;
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) return false;
     /* Kernels use a few kilobytes. The default (8 MB) counts where address space is limited. */
@@ -63,7 +68,7 @@ bool cx_thread_start(cx_thread *thread, void (*main)(void)) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals are for the program's own threads */
-    int status = pthread_create(thread, &attributes, thread_main, &entry);
+    int status = pthread_create(thread, &attributes, thread_main, (entry){.main = main}.pointer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return status == 0;

@@ -1,0 +1,25 @@
+# The extension module: one for every CPython from 3.11 on, where the build asks for the stable ABI.
+find_package(Python REQUIRED COMPONENTS Interpreter Development.Module ${SKBUILD_SABI_COMPONENT})
+
+set(core_sources _core.pyx)
+list(TRANSFORM core_sources PREPEND "${PROJECT_SOURCE_DIR}/python/convx/")
+set(core_c "${PROJECT_BINARY_DIR}/_core.c")
+add_custom_command(
+  OUTPUT "${core_c}"
+  COMMAND Python::Interpreter -m cython -3 --depfile --module-name convx._core
+          "${PROJECT_SOURCE_DIR}/python/convx/_core.pyx" --output-file "${core_c}"
+  DEPENDS ${core_sources}
+  DEPFILE "${core_c}.dep"
+  COMMENT "Cython convx._core"
+  VERBATIM)
+
+if(SKBUILD_SABI_VERSION)
+  python_add_library(_core MODULE "${core_c}" WITH_SOABI USE_SABI ${SKBUILD_SABI_VERSION})
+else()
+  python_add_library(_core MODULE "${core_c}" WITH_SOABI)
+endif()
+target_link_libraries(_core PRIVATE convx)
+target_compile_options(_core PRIVATE -O2 -fvisibility=hidden -ffunction-sections -fdata-sections)
+target_link_options(_core PRIVATE -Wl,--gc-sections)
+set_target_properties(_core PROPERTIES INSTALL_RPATH "$ORIGIN/${CMAKE_INSTALL_LIBDIR}" BUILD_WITH_INSTALL_RPATH OFF)
+install(TARGETS _core LIBRARY DESTINATION .)

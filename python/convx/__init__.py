@@ -1,0 +1,62 @@
+"""convx: convolution on the CPU for NumPy arrays, forward and both gradients, in 1 to 3 dimensions.
+
+Layer functions carry the names, positional order and defaults of `torch.nn.functional` and take NumPy arrays of float32 or
+float64, of any strides. `convx.grad` has their gradients; `plan_conv` prepares a layer that runs often.
+
+Examples
+--------
+>>> import numpy as np
+>>> import convx
+>>> image = np.arange(16.0).reshape(1, 1, 4, 4)
+>>> kernel = np.ones((1, 1, 3, 3))
+>>> convx.conv2d(image, kernel)
+array([[[[45., 54.],
+         [81., 90.]]]])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from convx._config import get_cmake_dir, get_include, get_num_threads, set_num_threads, show_config
+from convx._core import ConvPlan
+from convx._core import version as _version
+from convx._layers import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, plan_conv
+
+if TYPE_CHECKING:
+    from convx import grad
+
+__version__ = _version()
+
+__all__ = [
+    "ConvPlan",
+    "__version__",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "get_cmake_dir",
+    "get_include",
+    "get_num_threads",
+    "grad",
+    "plan_conv",
+    "set_num_threads",
+    "show_config",
+]
+
+# Modules that are imported when they are first asked for.
+_LAZY = frozenset({"grad"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return import_module(f"convx.{name}")
+    raise AttributeError(f"module 'convx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | _LAZY)

@@ -1,0 +1,105 @@
+"""The library itself: threads, configuration, and where C users find it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import SupportsIndex
+
+from convx import _core
+
+__all__ = ["get_cmake_dir", "get_include", "get_num_threads", "get_pkgconfig_dir", "set_num_threads", "show_config"]
+
+
+def set_num_threads(threads: SupportsIndex) -> None:
+    """Set how many threads one call may use, for all later calls of this process.
+
+    Results do not depend on it, not by one bit.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1, the calling thread included. 0 goes back to the default: the environment variable
+        ``CONVX_NUM_THREADS``, else what the affinity mask and the control group of the process allow.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `threads` is not an int or is negative.
+
+    Examples
+    --------
+    >>> import convx
+    >>> convx.set_num_threads(1)
+    >>> convx.get_num_threads()
+    1
+    >>> convx.set_num_threads(0)
+    """
+    _core.set_num_threads(threads)
+
+
+def get_num_threads() -> int:
+    """Return how many threads one call may use.
+
+    Examples
+    --------
+    >>> import convx
+    >>> convx.get_num_threads() >= 1
+    True
+    """
+    return _core.get_num_threads()
+
+
+def show_config() -> None:
+    """Print what a bug report needs: version, compiler, CPU, caches, instruction sets, threads.
+
+    Examples
+    --------
+    >>> import convx
+    >>> convx.show_config()  # doctest: +ELLIPSIS
+    convx ...
+    """
+    print(_core.config().rstrip())
+
+
+def get_include() -> str:
+    """Return the directory that holds ``convx.h``.
+
+    Examples
+    --------
+    >>> import os
+    >>> import convx
+    >>> os.path.exists(os.path.join(convx.get_include(), "convx.h"))
+    True
+    """
+    return str(_installed("include"))
+
+
+def get_cmake_dir() -> str:
+    """Return the directory that holds ``convxConfig.cmake``, for ``-Dconvx_DIR=...``.
+
+    Projects that build with scikit-build-core need no such flag: an entry point leads ``find_package(convx)`` here.
+
+    Examples
+    --------
+    >>> import os
+    >>> import convx
+    >>> os.path.exists(os.path.join(convx.get_cmake_dir(), "convxConfig.cmake"))
+    True
+    """
+    return str(_installed("lib/cmake/convx"))
+
+
+def get_pkgconfig_dir() -> str:
+    """Return the directory that holds ``convx.pc``, for ``PKG_CONFIG_PATH``."""
+    return str(_installed("lib/pkgconfig"))
+
+
+def _installed(name: str) -> Path:
+    from importlib.resources import files
+
+    # Not beside __file__: in an editable install the package lies in two places.
+    found = files("convx").joinpath(name)
+    path = Path(str(found))
+    if not path.is_dir():
+        raise FileNotFoundError(f"this installation of convx lacks {name!r} (looked at {path}); reinstall convx")
+    return path

@@ -1,0 +1,98 @@
+from typing import Any, final
+
+import numpy as np
+
+from convx._types import Array
+
+@final
+class ConvPlan:
+    def __new__(
+        cls,
+        rank: int,
+        input_shape: Any,
+        weight: Array,
+        bias: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        groups: Any,
+        padding_mode: Any,
+        layout: Any,
+        activation: Any,
+        algorithm: Any,
+        workspace_limit: Any,
+        /,
+    ) -> ConvPlan: ...
+    def __call__(self, input: Any, out: Array | None = None) -> Array: ...
+    def explain(self) -> str: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def weight_bytes(self) -> int: ...
+
+def conv_forward(
+    rank: int,
+    transposed: bool,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: Any,
+    padding_mode: Any,
+    layout: Any,
+    activation: Any,
+    algorithm: Any,
+    out: Any,
+    /,
+) -> Array: ...
+def conv_input_gradient(
+    rank: int,
+    transposed: bool,
+    input_size: Any,
+    weight: Any,
+    grad_output: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: Any,
+    layout: Any,
+    algorithm: Any,
+    out: Any,
+    /,
+) -> Array: ...
+def conv_weight_gradient(
+    rank: int,
+    transposed: bool,
+    input: Any,
+    weight_size: Any,
+    grad_output: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: Any,
+    padding_mode: Any,
+    layout: Any,
+    algorithm: Any,
+    out: Any,
+    /,
+) -> Array: ...
+def conv_bias_gradient(grad_output: Any, layout: Any, out: Any, /) -> Array: ...
+def set_num_threads(threads: Any, /) -> None: ...
+def get_num_threads() -> int: ...
+def version() -> str: ...
+def isa_name() -> str: ...
+def isas_available() -> tuple[str, ...]: ...
+def config() -> str: ...

@@ -1,0 +1,123 @@
+# The C ABI for Cython: `from convx cimport capi`. Compile with convx.get_include() and link with convx::convx.
+# Meanings are those of convx.h; only what C declares stands here.
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef extern from "convx.h" nogil:
+    enum: CONVX_VERSION_MAJOR
+    enum: CONVX_VERSION_MINOR
+    enum: CONVX_VERSION_PATCH
+    enum: CONVX_TRANSPOSED
+
+    ctypedef enum convx_status:
+        CONVX_OK
+        CONVX_INVALID_ARGUMENT
+        CONVX_INVALID_SHAPE
+        CONVX_OVERFLOW
+        CONVX_OUT_OF_MEMORY
+        CONVX_UNSUPPORTED
+        CONVX_WORKSPACE_LIMIT
+        CONVX_OVERLAP
+
+    ctypedef enum convx_dtype:
+        CONVX_FLOAT32
+        CONVX_FLOAT64
+
+    ctypedef enum convx_padding_mode:
+        CONVX_PAD_ZEROS
+        CONVX_PAD_REFLECT
+        CONVX_PAD_REPLICATE
+        CONVX_PAD_CIRCULAR
+        CONVX_PAD_SYMMETRIC
+
+    ctypedef enum convx_activation:
+        CONVX_ACT_NONE
+        CONVX_ACT_RELU
+        CONVX_ACT_RELU6
+        CONVX_ACT_LEAKY_RELU
+        CONVX_ACT_SIGMOID
+        CONVX_ACT_TANH
+        CONVX_ACT_SILU
+        CONVX_ACT_HARDTANH
+
+    ctypedef enum convx_algorithm:
+        CONVX_ALGO_AUTO
+        CONVX_ALGO_REFERENCE
+        CONVX_ALGO_GEMM
+        CONVX_ALGO_DIRECT
+        CONVX_ALGO_WINOGRAD
+        CONVX_ALGO_WINOGRAD_2X2
+        CONVX_ALGO_WINOGRAD_4X4
+        CONVX_ALGO_WINOGRAD_6X6
+
+    ctypedef enum convx_pass:
+        CONVX_FORWARD
+        CONVX_INPUT_GRADIENT
+        CONVX_WEIGHT_GRADIENT
+
+    ctypedef struct convx_conv_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t rank
+        int32_t flags
+        int32_t padding_mode
+        int32_t activation
+        int32_t algorithm
+        int64_t batch
+        int64_t groups
+        int64_t in_channels
+        int64_t out_channels
+        int64_t input[3]
+        int64_t output[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilation[3]
+        int64_t pad_before[3]
+        int64_t pad_after[3]
+        int64_t input_strides[5]
+        int64_t weight_strides[5]
+        int64_t output_strides[5]
+        size_t workspace_limit
+
+    convx_status convx_conv_output_size(const convx_conv_params *params, int64_t *output)
+    convx_status convx_conv_forward(const convx_conv_params *params, const void *input, const void *weight,
+                                    const void *bias, void *output)
+    convx_status convx_conv_input_gradient(const convx_conv_params *params, const void *weight,
+                                           const void *grad_output, void *grad_input)
+    convx_status convx_conv_weight_gradient(const convx_conv_params *params, const void *input,
+                                            const void *grad_output, void *grad_weight)
+    convx_status convx_conv_bias_gradient(const convx_conv_params *params, const void *grad_output, void *grad_bias)
+
+    ctypedef struct convx_plan:
+        pass
+
+    ctypedef struct convx_conv_args:
+        size_t struct_size
+        const void *input
+        const void *weight
+        const void *bias
+        const void *grad_output
+        void *result
+        const int64_t *input_strides
+        const int64_t *result_strides
+        void *workspace
+        size_t workspace_size
+
+    convx_status convx_conv_plan_create(const convx_conv_params *params, convx_pass which, const void *weight,
+                                        const void *bias, convx_plan **plan)
+    convx_status convx_conv_plan_execute(const convx_plan *plan, const convx_conv_args *args)
+    void convx_plan_destroy(convx_plan *plan)
+    size_t convx_plan_workspace_size(const convx_plan *plan)
+    size_t convx_plan_weight_bytes(const convx_plan *plan)
+    convx_algorithm convx_plan_algorithm(const convx_plan *plan)
+    size_t convx_plan_explain(const convx_plan *plan, char *text, size_t capacity)
+    size_t convx_conv_explain(const convx_conv_params *params, convx_pass which, char *text, size_t capacity)
+
+    const char *convx_status_string(convx_status status)
+    const char *convx_algorithm_name(convx_algorithm algorithm)
+    const char *convx_version()
+    convx_status convx_set_num_threads(int threads)
+    int convx_get_num_threads()
+    const char *convx_isa_name()
+    const char *convx_isa_available(int index)
+    size_t convx_config(char *text, size_t capacity)

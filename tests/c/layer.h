@@ -13,7 +13,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "convx.h"
+
+/* A CHECK that first says more. */
+#define CHECK_THAT(condition, ...) \
+    ((condition) ? (void)0 : (printf(__VA_ARGS__), printf("\n"), check_fail(__FILE__, __LINE__, #condition)))
 
 /* ---- Random numbers: the same at each run ---------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 """convx: convolution on the CPU for NumPy arrays, forward and both gradients, in 1 to 3 dimensions.
 
-Layer functions carry the names, positional order and defaults of `torch.nn.functional` and take NumPy arrays of float32 or
-float64, of any strides. `convx.grad` has their gradients; `plan_conv` prepares a layer that runs often.
+Layer functions carry the names, positional order and defaults of `torch.nn.functional` and take NumPy arrays of float32
+or float64, of any strides. `convx.grad` has their gradients; `plan_conv` prepares a layer that runs often.
 
 Examples
 --------

@@ -48,7 +48,7 @@ def padding_pairs(value: Any, rank: int, name: str = "padding") -> tuple[Pair, .
         raise ValueError(f"{name} must be {wanted}; got {value!r}")
     pairs = []
     for entry in _entries(value, name, rank, wanted):
-        if isinstance(entry, Iterable) and not isinstance(entry, str) and np.ndim(entry) > 0:
+        if isinstance(entry, Iterable) and not isinstance(entry, str) and getattr(entry, "ndim", 1) > 0:
             ends = tuple(entry)
             if len(ends) != 2:
                 raise ValueError(f"{name} pairs must hold two ints, before and after; got {_brief(entry)}")
@@ -60,7 +60,7 @@ def padding_pairs(value: Any, rank: int, name: str = "padding") -> tuple[Pair, .
 
 
 def _entries(value: Any, name: str, rank: int, wanted: str) -> tuple[Any, ...]:
-    if isinstance(value, bool | np.bool_) or isinstance(value, str | bytes | Mapping):
+    if isinstance(value, bool | np.bool_ | str | bytes | Mapping):
         raise TypeError(f"{name} must be {wanted}; got {_brief(value)} of type {type(value).__name__}")
     try:
         return (operator.index(value),) * rank
@@ -111,7 +111,9 @@ def transposed_size(
             f"padding {tuple(zip(before, after, strict=True))}; use less padding or more output_padding"
         )
     if max(sizes) > LARGEST:
-        raise ValueError(f"output would have the spatial size {sizes}, which does not fit 64 bits; use a smaller stride")
+        raise ValueError(
+            f"output would have the spatial size {sizes}, which does not fit 64 bits; use a smaller stride"
+        )
     return sizes
 
 
@@ -150,8 +152,8 @@ def dtype(array: Any, name: str) -> NoReturn:
 def mixed(array: Any, name: str, other: Any, other_name: str) -> NoReturn:
     """Refuse two arrays of different dtypes."""
     raise TypeError(
-        f"{name} is {array.dtype} but {other_name} is {other.dtype}: all arrays of a layer must have one dtype; convert "
-        f"one of them, e.g. {name}.astype({other_name}.dtype)"
+        f"{name} is {array.dtype} but {other_name} is {other.dtype}: all arrays of a layer must have one dtype; "
+        f"convert one of them, e.g. {name}.astype({other_name}.dtype)"
     )
 
 
@@ -197,10 +199,14 @@ def weight_dimensions(found: tuple[int, ...], rank: int, transposed: bool, name:
 
 def empty_weight(found: tuple[int, ...]) -> NoReturn:
     """Refuse weights without elements."""
-    raise ValueError(f"weight must have at least one channel of each kind and one place in its kernel; got shape {found}")
+    raise ValueError(
+        f"weight must have at least one channel of each kind and one place in its kernel; got shape {found}"
+    )
 
 
-def channels(found: int, name: str, weight_shape: tuple[int, ...], groups: int, transposed: bool, layout: str) -> NoReturn:
+def channels(
+    found: int, name: str, weight_shape: tuple[int, ...], groups: int, transposed: bool, layout: str
+) -> NoReturn:
     """Refuse channels or groups that do not fit together."""
     first, second = weight_shape[0], weight_shape[1]
     if groups > first or first % groups:
@@ -238,7 +244,9 @@ def bias_grad_dimensions(grad_output: Any) -> NoReturn:
 
 def plan_dtype(array: Any, expected: Any) -> NoReturn:
     """Refuse an input of another dtype than the plan's."""
-    raise TypeError(f"input must have the dtype of the plan, {expected}; got {array.dtype}; use input.astype(plan.dtype)")
+    raise TypeError(
+        f"input must have the dtype of the plan, {expected}; got {array.dtype}; use input.astype(plan.dtype)"
+    )
 
 
 def plan_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> NoReturn:
@@ -298,7 +306,9 @@ def status(code: int, text: str, explanation: str, algorithm: str, result_shape:
     if code == 4:
         raise MemoryError(f"convx: no memory for the workspace of a result of shape {result_shape}")
     if code == 5:
-        raise ValueError(f"algorithm={algorithm!r} cannot serve this layer; use algorithm='auto'. {explanation}".rstrip())
+        raise ValueError(
+            f"algorithm={algorithm!r} cannot serve this layer; use algorithm='auto'. {explanation}".rstrip()
+        )
     if code == 6:
         raise ValueError(f"workspace_limit is too small for every algorithm; raise it. {explanation}".rstrip())
     if code == 7:

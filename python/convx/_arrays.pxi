@@ -1,4 +1,5 @@
-# Arrays as C sees them. Typed memoryviews carry them over; what reaches the C library is a pointer with strides in elements.
+# Arrays as C sees them. Typed memoryviews carry them over; what reaches the C library is a pointer with strides in
+# elements.
 
 cdef struct Tensor:
     void *data
@@ -15,8 +16,8 @@ ctypedef fused element:
     double
 
 
-# False when an address or a stride is not a whole number of elements: such arrays (fields of records, buffers at odd offsets) need
-# a copy. Strides of dimensions with one place mean nothing.
+# False when an address or a stride is not a whole number of elements: such arrays (fields of records, buffers at odd
+# offsets) need a copy. Strides of dimensions with one place mean nothing.
 cdef inline bint note(Tensor *t, const void *data, const Py_ssize_t *shape, const Py_ssize_t *strides, int ndim,
                       Py_ssize_t size) noexcept:
     cdef size_t odd = <size_t>data

@@ -2,8 +2,8 @@
 # cython: freethreading_compatible=True, binding=False
 """The calls into the C library: arguments checked, arrays carried over, the GIL released, results made.
 
-What is documented stands in the Python modules around this one. Functions here take every argument by position. Whatever
-leaves the fast path (rare forms of arguments, every refusal) goes to `convx._arguments`.
+What is documented stands in the Python modules around this one. Functions here take every argument by position.
+Whatever leaves the fast path (rare forms of arguments, every refusal) goes to `convx._arguments`.
 """
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
@@ -92,3 +92,8 @@ def config():
     cdef bytearray text = bytearray(length + 1)
     length = min(length, capi.convx_config(<char *>text, length + 1))
     return text[:length].decode()
+
+
+def check_result(out, like):
+    """Refuse an `out` that cannot hold what `like` holds."""
+    check_out(out, like.shape, dtype_of(like, "result"))

@@ -1,4 +1,5 @@
-# A layer under construction: the parameters for C with the tensors that they describe, always as (batch, channels, space...).
+# A layer under construction: the parameters for C with the tensors that they describe, always as (batch, channels,
+# space...).
 
 cdef struct Layer:
     capi.convx_conv_params params
@@ -237,8 +238,8 @@ cdef object new_activations(const Layer *layer, const Tensor *t):
     return numpy.moveaxis(array, 1 if layer.batched else 0, -1)
 
 
-# Where the activations of a result go: `out`, or a new array. An `out` that cannot be addressed in elements gets a stand-in,
-# which finish() copies.
+# Where the activations of a result go: `out`, or a new array. An `out` that cannot be addressed in elements gets a
+# stand-in, which finish() copies.
 cdef object result_activations(Layer *layer, object out, Tensor *t):
     cdef int rank = layer.rank, ndim = rank + 1 + layer.batched
     cdef object array = out

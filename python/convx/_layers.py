@@ -62,7 +62,21 @@ def conv1d(
     array([[1., 2., 4., 8., 0.]])
     """
     return _core.conv_forward(
-        1, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, layout, activation, algorithm, out
+        1,
+        False,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        0,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -87,8 +101,8 @@ def conv2d(
     ----------
     input : array_like, shape (N, C_in, H, W) or (C_in, H, W)
         float32 or float64, any strides, never copied if they are whole elements. With ``layout="channels_last"``:
-        (N, H, W, C_in) or (H, W, C_in). N may be 0. What is no ndarray goes through `numpy.asarray` (nested lists of floats become
-        float64; masks and subclasses are dropped).
+        (N, H, W, C_in) or (H, W, C_in). N may be 0. What is no ndarray goes through `numpy.asarray` (nested lists of
+        floats become float64; masks and subclasses are dropped).
     weight : array_like, shape (C_out, C_in / groups, kH, kW)
         In every layout. The dtype of `input`.
     bias : array_like, shape (C_out,), optional
@@ -96,16 +110,16 @@ def conv2d(
     stride : int or sequence of ints, default 1
         Steps between applications of the filter; one int, or one a dimension. At least 1.
     padding : int, sequence of ints, pairs, or str, default 0
-        Places added around the input, at least 0: an int for all sides, one int a dimension, or a (before, after) pair a
-        dimension. ``"valid"`` is 0. ``"same"`` makes the output ``ceil(size / stride)`` places long at any stride, an odd
-        place going to the end; ``"same_lower"`` puts it at the beginning.
+        Places added around the input, at least 0: an int for all sides, one int a dimension, or a (before, after) pair
+        a dimension. ``"valid"`` is 0. ``"same"`` makes the output ``ceil(size / stride)`` places long at any stride, an
+        odd place going to the end; ``"same_lower"`` puts it at the beginning.
     dilation : int or sequence of ints, default 1
         Distance between the filter's taps. At least 1.
     groups : int, default 1
         Input and output channels are cut into this many groups that do not see each other; it must divide both.
     padding_mode : {"zeros", "reflect", "replicate", "circular", "symmetric"}, default "zeros"
-        What the added places hold: 0, the mirrored input without or (symmetric) with its edge place, the edge place, or the
-        other end. They may reach further than the input is long. The padded input is never made.
+        What the added places hold: 0, the mirrored input without or (symmetric) with its edge place, the edge place, or
+        the other end. They may reach further than the input is long. The padded input is never made.
     layout : {"channels_first", "channels_last"}, default "channels_first"
         Where `input`, the result and `out` have their channels.
     activation : {None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardtanh"}, optional
@@ -119,8 +133,9 @@ def conv2d(
     Returns
     -------
     ndarray, shape (N, C_out, H_out, W_out) or (C_out, H_out, W_out), or in the layout asked for
-        ``H_out = (H + before + after - dilation * (kH - 1) - 1) // stride + 1`` [1]_. `out`, if given; else a new array whose
-        memory has the order of the input's (channels-last memory behind a channels-first view gives the same back).
+        ``H_out = (H + before + after - dilation * (kH - 1) - 1) // stride + 1`` [1]_. `out`, if given; else a new array
+        whose memory has the order of the input's (channels-last memory behind a channels-first view gives the same
+        back).
 
     Raises
     ------
@@ -128,8 +143,8 @@ def conv2d(
         For dtypes other than float32 and float64 in native byte order, for mixed dtypes (nothing is promoted), and for
         arguments of the wrong type: sizes must be integers, bools and floats are refused.
     ValueError
-        For shapes that do not fit together, sizes that are too small or too large, unknown options, an algorithm that cannot
-        serve the layer, and an `out` of the wrong shape, read-only, or overlapping an input.
+        For shapes that do not fit together, sizes that are too small or too large, unknown options, an algorithm that
+        cannot serve the layer, and an `out` of the wrong shape, read-only, or overlapping an input.
     MemoryError
         If there is no memory for the result or the workspace.
 
@@ -140,9 +155,10 @@ def conv2d(
 
     Notes
     -----
-    Products are summed in the dtype of the arrays. With ``algorithm="reference"``, "gemm" and "direct", the error of an output
-    element is at most ``n * eps * sum(abs(input * weight))`` over its ``n = kH * kW * C_in / groups`` products. For one
-    algorithm and instruction set, results do not depend on the number of threads or the strides, not by one bit.
+    Products are summed in the dtype of the arrays. With ``algorithm="reference"``, "gemm" and "direct", the error of an
+    output element is at most ``n * eps * sum(abs(input * weight))`` over its ``n = kH * kW * C_in / groups`` products.
+    For one algorithm and instruction set, results do not depend on the number of threads or the strides, not by one
+    bit.
 
     References
     ----------
@@ -165,7 +181,21 @@ def conv2d(
     (8, 32, 32, 6)
     """
     return _core.conv_forward(
-        2, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, layout, activation, algorithm, out
+        2,
+        False,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        0,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -217,7 +247,21 @@ def conv3d(
            [12., 18., 12.]])
     """
     return _core.conv_forward(
-        3, False, input, weight, bias, stride, padding, 0, dilation, groups, padding_mode, layout, activation, algorithm, out
+        3,
+        False,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        0,
+        dilation,
+        groups,
+        padding_mode,
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -266,7 +310,21 @@ def conv_transpose1d(
     array([[1. , 0.5, 2. , 1. , 3. , 1.5]])
     """
     return _core.conv_forward(
-        1, True, input, weight, bias, stride, padding, output_padding, dilation, groups, "zeros", layout, activation, algorithm, out
+        1,
+        True,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        "zeros",
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -298,12 +356,12 @@ def conv_transpose2d(
     stride : int or sequence of ints, default 1
         Steps in the output between neighbours of the input.
     padding : int, sequence of ints, pairs, or str, default 0
-        Places cut off the output's ends: an int, one int a dimension, or a (before, after) pair a dimension. ``"valid"`` is
-        0. ``"same"`` and ``"same_lower"`` make the output ``size * stride`` places long, as the adjoint of `conv2d` with the same
-        padding.
+        Places cut off the output's ends: an int, one int a dimension, or a (before, after) pair a dimension.
+        ``"valid"`` is 0. ``"same"`` and ``"same_lower"`` make the output ``size * stride`` places long, as the adjoint
+        of `conv2d` with the same padding.
     output_padding : int or sequence of ints, default 0
-        Places added to the output's end, fewer than `stride` or `dilation`. It settles which of the sizes that a strided
-        convolution maps to the same output is meant.
+        Places added to the output's end, fewer than `stride` or `dilation`. It settles which of the sizes that a
+        strided convolution maps to the same output is meant.
     groups : int, default 1
         See `conv2d`.
     dilation : int or sequence of ints, default 1
@@ -334,7 +392,21 @@ def conv_transpose2d(
             [1., 1., 2., 2.]]])
     """
     return _core.conv_forward(
-        2, True, input, weight, bias, stride, padding, output_padding, dilation, groups, "zeros", layout, activation, algorithm, out
+        2,
+        True,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        "zeros",
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -383,7 +455,21 @@ def conv_transpose3d(
     (1, 4, 5, 5, 5)
     """
     return _core.conv_forward(
-        3, True, input, weight, bias, stride, padding, output_padding, dilation, groups, "zeros", layout, activation, algorithm, out
+        3,
+        True,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        "zeros",
+        layout,
+        activation,
+        algorithm,
+        out,
     )
 
 
@@ -404,8 +490,8 @@ def plan_conv(
 ) -> _core.ConvPlan:
     """Decide once how a convolution layer is computed, for inputs of one shape.
 
-    The plan keeps its own copy of the weights in the form that its algorithm likes best, so calling it costs less than the
-    layer function. Its rank is that of `weight`.
+    The plan keeps its own copy of the weights in the form that its algorithm likes best, so calling it costs less than
+    the layer function. Its rank is that of `weight`.
 
     Parameters
     ----------
@@ -414,12 +500,14 @@ def plan_conv(
     weight, bias, stride, padding, dilation, groups, padding_mode, layout, activation, algorithm
         See `conv2d`. Later changes of `weight` and `bias` do not reach the plan.
     workspace_limit : int, optional
-        Bytes of scratch that the plan may use, all threads together; the packed weights do not count. No limit by default.
+        Bytes of scratch that the plan may use, all threads together; the packed weights do not count. No limit by
+        default.
 
     Returns
     -------
     ConvPlan
-        ``plan(x, out=None)`` runs it; ``plan.algorithm``, ``plan.workspace_bytes`` and ``plan.explain()`` tell about it.
+        ``plan(x, out=None)`` runs it; ``plan.algorithm``, ``plan.workspace_bytes`` and ``plan.explain()`` tell about
+        it.
 
     Raises
     ------
@@ -441,7 +529,8 @@ def plan_conv(
     rank = weight.ndim - 2
     if rank not in (1, 2, 3):
         raise ValueError(
-            f"weight must have 3 to 5 dimensions, (out_channels, in_channels / groups, kernel...); got shape {weight.shape}"
+            "weight must have 3 to 5 dimensions, (out_channels, in_channels / groups, kernel...); "
+            f"got shape {weight.shape}"
         )
     return _core.ConvPlan(
         rank,

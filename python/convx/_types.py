@@ -14,10 +14,7 @@ Array: TypeAlias = NDArray[Any]
 FloatT = TypeVar("FloatT", np.float32, np.float64)
 PerAxis: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Padding: TypeAlias = (
-    SupportsIndex
-    | Sequence[SupportsIndex]
-    | Sequence[Sequence[SupportsIndex]]
-    | Literal["valid", "same", "same_lower"]
+    SupportsIndex | Sequence[SupportsIndex] | Sequence[Sequence[SupportsIndex]] | Literal["valid", "same", "same_lower"]
 )
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular", "symmetric"]
 Layout: TypeAlias = Literal["channels_first", "channels_last"]

@@ -11,6 +11,7 @@ import numpy as np
 
 import convx
 from convx import grad
+from convx._core import isa_name
 from convx._types import Array
 
 
@@ -30,7 +31,9 @@ class Layer:
         """How the table calls it."""
         step = f"s{self.stride}" if self.stride > 1 else ""
         group = f" groups={self.groups}" if self.groups > 1 else ""
-        return f"{self.kernel}x{self.kernel}{step} {self.in_channels}->{self.out_channels} {self.size}x{self.size}{group}"
+        return (
+            f"{self.kernel}x{self.kernel}{step} {self.in_channels}->{self.out_channels} {self.size}x{self.size}{group}"
+        )
 
 
 LAYERS = (
@@ -64,8 +67,10 @@ def run(options: argparse.Namespace) -> int:
     before = convx.get_num_threads()
     convx.set_num_threads(options.threads)
     try:
-        print(f"convx {convx.__version__}, {convx._core.isa_name()}, threads {convx.get_num_threads()}, {options.dtype}, ")
-        print(f"{'layer':<34}" + "".join(f"{name + ' ms':>14}{'GFLOP/s':>9}" for name in ("forward", "grad x", "grad w")))
+        threads = convx.get_num_threads()
+        print(f"convx {convx.__version__}, {isa_name()}, {options.dtype}, {options.layout}, {threads} threads")
+        columns = ("forward", "grad x", "grad w")
+        print(f"{'layer':<34}" + "".join(f"{column + ' ms':>14}{'GFLOP/s':>9}" for column in columns))
         for layer in LAYERS:
             cells = []
             for call, flops in _passes(layer, options):

@@ -80,6 +80,7 @@ endif()
 # The same code with its inner symbols visible, for the C tests that look inside.
 add_library(convx_inner STATIC EXCLUDE_FROM_ALL ${CONVX_SOURCES} ${CONVX_OBJECTS})
 convx_object(convx_inner)
+target_compile_definitions(convx_inner PRIVATE CONVX_FAULTS) # allocations that fail on demand, see base/memory.h
 target_include_directories(convx_inner INTERFACE "${CXROOT}" "${CXROOT}/include")
 target_link_libraries(convx_inner PUBLIC Threads::Threads m)
 target_link_options(convx_inner PUBLIC ${CONVX_LINK_OPTIONS})

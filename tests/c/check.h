@@ -21,7 +21,7 @@ static int check_passed;
 static const char *check_running = "";
 
 /* Exits at once, also from a thread or a child process: the exit status tells. */
-static inline void check_fail(const char *file, int line, const char *condition) {
+_Noreturn static inline void check_fail(const char *file, int line, const char *condition) {
     printf("%s:%d: in %s: not true: %s\n%d passed, 1 failed\n", file, line, check_running, condition, check_passed);
     fflush(stdout);
     _Exit(1);

@@ -47,7 +47,7 @@ static bool x86_supports(cx_isa isa) {
     if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
     if (isa == CX_ISA_SSE2) return d & bit_SSE2;
 
-    const uint64_t sse_and_avx = 0x6, and_avx512 = 0xe6; /* and the mask, upper-half and upper-sixteen registers */
+    const uint64_t sse_and_avx = 0x6;
     if (!(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA)) return false;
     uint64_t saved = saved_registers();
     if ((saved & sse_and_avx) != sse_and_avx) return false;
@@ -57,6 +57,7 @@ static bool x86_supports(cx_isa isa) {
 #ifdef CONVX_EMULATE_AVX512
     return true; /* that table is compiled with AVX2 instructions in this build */
 #else
+    const uint64_t and_avx512 = 0xe6; /* the mask registers, the upper halves, the upper sixteen */
     const unsigned needed = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
     return (saved & and_avx512) == and_avx512 && (b & needed) == needed;
 #endif

@@ -14,6 +14,7 @@ from convx import _config
 COMMANDS = {
     "info": "print version, CPU, instruction sets and threads",
     "bench": "time convolution layers on this machine",
+    "demo": "filter a photograph, learn a filter, and draw pictures of both",
 }
 
 

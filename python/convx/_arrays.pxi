@@ -167,7 +167,7 @@ cdef tuple visible_shape(const int64_t *shape, int rank, bint batched, bint last
     return as_tuple(order, rank + 2) if batched else as_tuple(order + 1, rank + 1)
 
 
-cdef int refuse_huge(const int64_t *shape, int count, tuple visible) except -1:
+cdef int refuse_huge(tuple visible, const int64_t *shape, int count) except -1:
     cdef double bytes_ = 8
     cdef int i
     for i in range(count):

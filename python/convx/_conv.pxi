@@ -104,7 +104,7 @@ def conv_weight_gradient(int rank, bint transposed, input, weight_size, grad_out
     cdef tuple sizes = _arguments.shape(weight_size, "weight_size", (rank + 2,))
     for i in range(rank + 2):
         layer.w.shape[i] = sizes[i]
-    refuse_huge(layer.w.shape, rank + 2, sizes)
+    refuse_huge(sizes, layer.w.shape, rank + 2)
     set_channels(&layer, groups, "input")
     set_geometry(&layer, stride, padding, dilation, output_padding)
     set_options(&layer, padding_mode, None, algorithm)

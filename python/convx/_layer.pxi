@@ -16,8 +16,11 @@ cdef struct Layer:
 cdef int64_t SMALL = 1 << 30
 
 
-cdef int choose(dict table, object value, str name) except -1:
-    cdef object found = table.get(value) if value is None or isinstance(value, str) else None
+# What a word means. `usual` is the default, whose meaning is 0 in every table.
+cdef int choose(dict table, object usual, object value, str name) except -1:
+    if value is usual:
+        return 0
+    cdef object found = table.get(value) if isinstance(value, str) else None
     if found is None:
         _arguments.option(value, name, table)
     return found
@@ -53,7 +56,7 @@ cdef int begin(Layer *layer, int rank, bint transposed, object layout) except -1
     layer.transposed = transposed
     layer.params.struct_size = sizeof(capi.convx_conv_params)
     layer.params.flags = capi.CONVX_TRANSPOSED if transposed else 0
-    layer.last = choose(LAYOUTS, layout, "layout")
+    layer.last = choose(LAYOUTS, "channels_first", layout, "layout")
     return 0
 
 
@@ -198,9 +201,9 @@ cdef int set_transposed_size(Layer *layer, const int64_t *extra, bint small) exc
 
 
 cdef int set_options(Layer *layer, object padding_mode, object activation, object algorithm) except -1:
-    layer.params.padding_mode = choose(PADDING_MODES, padding_mode, "padding_mode")
-    layer.params.activation = choose(ACTIVATIONS, activation, "activation")
-    layer.params.algorithm = choose(ALGORITHMS, algorithm, "algorithm")
+    layer.params.padding_mode = choose(PADDING_MODES, "zeros", padding_mode, "padding_mode")
+    layer.params.activation = choose(ACTIVATIONS, None, activation, "activation")
+    layer.params.algorithm = choose(ALGORITHMS, "auto", algorithm, "algorithm")
     return 0
 
 
@@ -229,8 +232,9 @@ cdef int check_out(object out, tuple shape, int dtype) except -1:
 cdef object new_activations(const Layer *layer, const Tensor *t):
     cdef int rank = layer.rank
     cdef object dtype = FLOAT32 if layer.params.dtype == capi.CONVX_FLOAT32 else FLOAT64
-    refuse_huge(t.shape, rank + 2, visible_shape(t.shape, rank, layer.batched, layer.last))
-    cdef object array = empty(visible_shape(t.shape, rank, layer.batched, layer.memory_last), dtype)
+    cdef tuple shape = visible_shape(t.shape, rank, layer.batched, layer.memory_last)
+    refuse_huge(shape, t.shape, rank + 2)
+    cdef object array = empty(shape, dtype)
     if layer.memory_last == layer.last:
         return array
     if layer.memory_last:

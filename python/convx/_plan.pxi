@@ -35,8 +35,8 @@ cdef class ConvPlan:
             bias_data = b.data
         self.input_shape = visible_shape(layer.x.shape, rank, layer.batched, layer.last)
         self.output_shape = visible_shape(layer.y.shape, rank, layer.batched, layer.last)
-        refuse_huge(layer.x.shape, rank + 2, self.input_shape)
-        refuse_huge(layer.y.shape, rank + 2, self.output_shape)
+        refuse_huge(self.input_shape, layer.x.shape, rank + 2)
+        refuse_huge(self.output_shape, layer.y.shape, rank + 2)
         contiguous_strides(&layer.x, rank, layer.last)
         contiguous_strides(&layer.y, rank, layer.last)
         set_strides(layer)

@@ -1,0 +1,66 @@
+# Everything happens in ./.venv and ./build; `make` lists the targets.
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+VENV := .venv
+BIN := $(VENV)/bin
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+venv: $(VENV)/ready ## make .venv with the tools for building, testing and linting
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convx needs Python 3.11 or later (set PYTHON=)")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install -q --group test --group lint "numpy>=2"
+	touch $@
+
+# Uninstalled first: a convx that does not import would stop the build that mends it, by way of the entry point.
+build: venv ## build convx and install it into .venv, editable
+	$(BIN)/python -m pip uninstall -q -y convx
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -C build-dir=build/editable -e .
+
+wheel: venv ## build sdist and wheel into dist/
+	$(BIN)/python -m build -q --outdir dist
+
+test: build test-c ## run the tests
+	$(BIN)/python -m pytest
+
+test-c: venv ## run the C tests
+	cmake -S . -B build/c -G Ninja -DCONVX_TESTS=ON -DCONVX_WERROR=ON
+	cmake --build build/c
+	ctest --test-dir build/c --output-on-failure
+
+sanitize: venv ## run the C tests under the address, undefined behaviour and thread sanitizers
+	for kind in address,undefined thread; do \
+	  cmake -S . -B build/sanitize-$$kind -G Ninja -DCONVX_TESTS=ON -DCONVX_SANITIZE=$$kind && \
+	  cmake --build build/sanitize-$$kind && ctest --test-dir build/sanitize-$$kind --output-on-failure || exit 1; \
+	done
+
+peers: ## compare with PyTorch's operator samples and ONNX's node cases, in a venv of their own
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install -q --upgrade "pip>=25.1"
+	build/peers/bin/python -m pip install -q --group peers
+	build/peers/bin/python -m pip install -q .
+	build/peers/bin/python -m pytest -q -c pyproject.toml -W default tests/peers
+
+lint: venv ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	git ls-files '*.c' '*.h' | xargs $(BIN)/clang-format --dry-run --Werror
+
+format: venv ## format C and Python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	git ls-files '*.c' '*.h' | xargs $(BIN)/clang-format -i
+
+clean: ## remove what was built
+	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+.PHONY: help venv build wheel test test-c sanitize peers lint format clean
+.DEFAULT_GOAL := help

@@ -269,43 +269,45 @@ typedef struct pack_job {
     int64_t pieces; /* of one group: panels, or rows */
 } pack_job;
 
-#define PACK_K 256 /* offsets looked up at a time */
+#define PACK_K 256   /* offsets looked up at a time */
+#define PACK_ROWS 16 /* rows packed together: neighbours share cache lines */
+
+/* k in the order in which weights most likely lie in memory; k_row says where each goes in the packed order. */
+static void look_up_k(const pack_job *j, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset, int64_t *row) {
+    const int64_t taps = count3(j->c->taps);
+    cx_axis_offsets(axis, k0, kn, offset);
+    for (int64_t i = 0; i < kn; ++i)
+        row[i] = j->order == CX_TAPS_FASTEST ? k0 + i : (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
+}
 
 static void pack_piece(void *context, int64_t index, int worker) {
     (void)worker;
     const pack_job *j = context;
     const cx_correlation *c = j->c;
     const int64_t k = c->ci * count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
-    const int64_t extent[4] = {j->order == CX_TAPS_FASTEST ? c->ci : c->taps[0],
-                               j->order == CX_TAPS_FASTEST ? c->taps[0] : c->taps[1],
-                               j->order == CX_TAPS_FASTEST ? c->taps[1] : c->taps[2],
-                               j->order == CX_TAPS_FASTEST ? c->taps[2] : c->ci};
-    const int64_t stride[4] = {j->order == CX_TAPS_FASTEST ? c->w_ci : c->w_tap[0],
-                               j->order == CX_TAPS_FASTEST ? c->w_tap[0] : c->w_tap[1],
-                               j->order == CX_TAPS_FASTEST ? c->w_tap[1] : c->w_tap[2],
-                               j->order == CX_TAPS_FASTEST ? c->w_tap[2] : c->w_ci};
+    const int64_t extent[4] = {c->ci, c->taps[0], c->taps[1], c->taps[2]};
+    const int64_t stride[4] = {c->w_ci, c->w_tap[0], c->w_tap[1], c->w_tap[2]};
     const cx_axis axis = cx_axis_make(extent, stride);
-    const int64_t unit = j->way == WAY_CHANNELS ? j->kernels->gemm.nr : 1;
+    const int64_t unit = j->way == WAY_CHANNELS ? j->kernels->gemm.nr : PACK_ROWS;
     const int64_t first = piece * unit, count = min(unit, c->co - first);
     const void *src = cx_at(j->weights, group * c->w_group, j->size);
     char *dst = j->packed + (size_t)(group * packed_group(c, j->kernels, j->way) + first * k) * j->size;
-    int64_t channel_offset[CX_GEMM_MAX_NR], k_offset[PACK_K];
+    int64_t channel_offset[CX_GEMM_MAX_NR], k_offset[PACK_K], k_row[PACK_K];
     for (int64_t i = 0; i < count; ++i) channel_offset[i] = (first + i) * c->w_co;
     for (int64_t k0 = 0; k0 < k; k0 += PACK_K) {
         const int64_t kn = min(k - k0, PACK_K);
-        cx_axis_offsets(&axis, k0, kn, k_offset);
-        char *at = dst + (size_t)(k0 * unit) * j->size;
+        look_up_k(j, &axis, k0, kn, k_offset, k_row);
         if (j->way == WAY_CHANNELS)
-            j->kernels->gemm.pack_panel(src, k_offset, kn, channel_offset, count, at);
+            j->kernels->gemm.pack_panel(src, k_offset, k_row, kn, channel_offset, count, dst);
         else
-            j->kernels->gemm.pack_rows(src, channel_offset, 1, k_offset, kn, at, kn);
+            j->kernels->gemm.pack_rows(src, channel_offset, count, k_offset, kn, dst + (size_t)k0 * j->size, k);
     }
 }
 
 static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int way, cx_patch_order order, int threads,
                       const void *weights, void *packed) {
-    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order, c->co};
-    if (way == WAY_CHANNELS) j.pieces = ceil_div(c->co, kernels->gemm.nr);
+    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order, 0};
+    j.pieces = ceil_div(c->co, way == WAY_CHANNELS ? kernels->gemm.nr : PACK_ROWS);
     cx_parallel_for(c->groups * j.pieces, threads, pack_piece, &j);
 }
 

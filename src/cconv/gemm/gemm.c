@@ -20,7 +20,7 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
     const int64_t size = (int64_t)cx_dtype_size(kernels->dtype);
     const cx_gemm_kernels *g = &kernels->gemm;
     cx_gemm_blocks blocks;
-    /* half of the first level for a panel, a quarter of the second for the block of b and half for that of a */
+    /* Half of the first level for a panel, a quarter of the second for the block of b and half for that of a. */
     blocks.kc = even_part(k, max((int64_t)cpu->l1d / 2 / (g->nr * size), 64), 8);
     blocks.nc = even_part(n, (int64_t)cpu->l2 / 4 / (blocks.kc * size), g->nr);
     blocks.mc = even_part(m, (int64_t)cpu->l2 / 2 / (blocks.kc * size), g->mr);

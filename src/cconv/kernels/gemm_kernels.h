@@ -50,9 +50,9 @@ typedef struct cx_gemm_kernels {
     /* dst[pixel][nr]: a panel whose columns are `columns` <= nr places of (channel, tap), for rows of pixels. */
     void (*pack_patch_panel)(const cx_patches *patches, cx_patch_order order, int64_t column, int64_t columns,
                              int64_t pixel, int64_t pixels, void *dst);
-    /* dst[k][nr] = src[k_offset[k] + column_offset[j]], a panel of any matrix. */
-    void (*pack_panel)(const void *src, const int64_t *k_offset, int64_t kn, const int64_t *column_offset,
-                       int64_t columns, void *dst);
+    /* dst[k_row[k]][nr] = src[k_offset[k] + column_offset[j]], a panel of any matrix. */
+    void (*pack_panel)(const void *src, const int64_t *k_offset, const int64_t *k_row, int64_t kn,
+                       const int64_t *column_offset, int64_t columns, void *dst);
     /* dst[i][k] = src[row_offset[i] + k_offset[k]], ld elements from row to row. */
     void (*pack_rows)(const void *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset, int64_t kn,
                       void *dst, int64_t ld);

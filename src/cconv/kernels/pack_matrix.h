@@ -1,28 +1,89 @@
-/* Template: packing and storing any matrix, given the offsets of its rows and columns. */
+/*
+ * Template: packing and storing any matrix, given the offsets of its rows and columns. Where one side is consecutive in memory, vectors
+ * are copied, or transposed in registers; what is left over goes element by element.
+ */
 #ifndef CX_KERNELS_PACK_MATRIX_H
 #define CX_KERNELS_PACK_MATRIX_H
 
+#include <stdbool.h>
+
 #include "kernels/gemm_shape.h"
+#include "vec/shuffle.h"
 #include "vec/vec.h"
 
-static void pack_panel(const void *src_void, const int64_t *k_offset, int64_t kn, const int64_t *column_offset,
-                       int64_t columns, void *dst_void) {
+/* LANES offsets that are consecutive elements. */
+static inline bool consecutive(const int64_t *offset) {
+    for (int i = 1; i < LANES; ++i)
+        if (offset[i] != offset[0] + i) return false;
+    return true;
+}
+
+/* dst[j * dst_row + i] = src[i_offset + j_offset[j]] for LANES x LANES elements: i consecutive in src, j in dst after it. */
+static inline __attribute__((always_inline)) void transpose_block(const real *src, const int64_t *j_offset, real *dst,
+                                                                  const int64_t *dst_offset) {
+    vec rows[CX_LANE_COUNT];
+#pragma GCC unroll 16
+    for (int j = 0; j < LANES; ++j) rows[j] = v_load(src + j_offset[j]);
+    v_transpose(rows);
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) v_store(dst + dst_offset[i], rows[i]);
+}
+
+static void pack_panel(const void *src_void, const int64_t *k_offset, const int64_t *k_row, int64_t kn,
+                       const int64_t *column_offset, int64_t columns, void *dst_void) {
     const real *src = src_void;
     real *dst = dst_void;
-    for (int64_t k = 0; k < kn; ++k, dst += GEMM_NR) {
-        const real *row = src + k_offset[k];
-        for (int64_t j = 0; j < columns; ++j) dst[j] = row[column_offset[j]];
-        for (int64_t j = columns; j < GEMM_NR; ++j) dst[j] = 0;
+    int64_t j = 0;
+    for (; j + LANES <= columns; j += LANES) {
+        if (consecutive(column_offset + j)) {
+            for (int64_t k = 0; k < kn; ++k)
+                v_store(dst + k_row[k] * GEMM_NR + j, v_load(src + k_offset[k] + column_offset[j]));
+            continue;
+        }
+        int64_t k = 0;
+        while (k < kn) {
+            if (k + LANES <= kn && consecutive(k_offset + k)) {
+                int64_t to[CX_LANE_COUNT];
+                for (int i = 0; i < LANES; ++i) to[i] = k_row[k + i] * GEMM_NR + j;
+                transpose_block(src + k_offset[k], column_offset + j, dst, to);
+                k += LANES;
+            } else {
+                for (int i = 0; i < LANES; ++i) dst[k_row[k] * GEMM_NR + j + i] = src[k_offset[k] + column_offset[j + i]];
+                ++k;
+            }
+        }
+    }
+    for (int64_t k = 0; k < kn && j < GEMM_NR; ++k)
+        for (int64_t i = j; i < GEMM_NR; ++i)
+            dst[k_row[k] * GEMM_NR + i] = i < columns ? src[k_offset[k] + column_offset[i]] : 0;
+}
+
+static inline void pack_row(const real *src, const int64_t *k_offset, int64_t kn, real *dst) {
+    int64_t k = 0;
+    while (k < kn) {
+        if (k + LANES <= kn && consecutive(k_offset + k)) {
+            v_store(dst + k, v_load(src + k_offset[k]));
+            k += LANES;
+        } else {
+            dst[k] = src[k_offset[k]];
+            ++k;
+        }
     }
 }
 
 static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
                       int64_t kn, void *dst_void, int64_t ld) {
+    const real *src = src_void;
     real *dst = dst_void;
-    for (int64_t i = 0; i < rows; ++i, dst += ld) {
-        const real *row = (const real *)src_void + row_offset[i];
-        for (int64_t k = 0; k < kn; ++k) dst[k] = row[k_offset[k]];
+    int64_t i = 0;
+    for (; i + LANES <= rows && LANES > 1 && consecutive(row_offset + i); i += LANES) {
+        int64_t to[CX_LANE_COUNT], k = 0;
+        for (int r = 0; r < LANES; ++r) to[r] = (i + r) * ld;
+        for (; k + LANES <= kn; k += LANES) transpose_block(src + row_offset[i], k_offset + k, dst + k, to);
+        for (; k < kn; ++k)
+            for (int r = 0; r < LANES; ++r) dst[to[r] + k] = src[row_offset[i + r] + k_offset[k]];
     }
+    for (; i < rows; ++i) pack_row(src + row_offset[i], k_offset, kn, dst + i * ld);
 }
 
 static void scatter(const void *tile_void, int64_t ld, void *c_void, const int64_t *row_offset, int64_t rows,

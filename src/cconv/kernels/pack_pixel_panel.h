@@ -1,12 +1,15 @@
-/* Template: panels of the patch matrix with pixels as columns (channels-first forward and input gradient). */
+/*
+ * Template: panels of the patch matrix with pixels as columns (channels-first forward and input gradient).
+ *
+ * For one tap, a vector of LANES pixels lies in memory the same way in every channel. So each tap is located once, as at most two
+ * masked vector loads (a piece of one grid row, a piece of the next; padding is masked off), and each channel is then copied by
+ * that table. What does not fit the form (steps over 2, strided rows, edges of the other padding modes) goes lane by lane.
+ */
 #ifndef CX_KERNELS_PACK_PIXEL_PANEL_H
 #define CX_KERNELS_PACK_PIXEL_PANEL_H
 
 #include "kernels/gemm_shape.h"
 #include "kernels/patch_segments.h"
-
-/* Taps located at a time: bounds the stack. Kernels with more are located anew for each channel. */
-#define TAP_CHUNK 64
 
 static inline void tap_at(const cx_patches *p, int64_t t, int64_t tap[3]) {
     tap[2] = t % p->taps[2];
@@ -15,83 +18,192 @@ static inline void tap_at(const cx_patches *p, int64_t t, int64_t tap[3]) {
     tap[0] = t / p->taps[1];
 }
 
-/* Rows [t0, t1) of one channel, for segments that are located in `runs`. */
-static inline void pack_located(const cx_patches *p, const real *channel, const tap_run *runs, int segments,
-                                int64_t taps, int64_t pixels, real *dst) {
-    if (segments == 1 && pixels == GEMM_NR && p->step[2] * p->stride.space[2] == 1) {
-        for (int64_t t = 0; t < taps; ++t, dst += GEMM_NR) {
-            const tap_run *run = runs + t;
-            const real *src = channel + run->src;
-            if (run->low == 0 && run->high == GEMM_NR)
-                for (int j = 0; j < GEMM_NV; ++j) v_store(dst + j * LANES, v_load(src + j * LANES));
-            else
-                copy_tap(p, run, channel, dst);
-        }
-        return;
-    }
-    for (int64_t t = 0; t < taps; ++t, dst += GEMM_NR) {
-        for (int s = 0; s < segments; ++s) copy_tap(p, runs + t * segments + s, channel, dst);
-        for (int64_t j = pixels; j < GEMM_NR; ++j) dst[j] = 0;
+static inline void next_tap(const cx_patches *p, int64_t tap[3]) {
+    for (int d = 2; d >= 0; --d) {
+        if (++tap[d] < p->taps[d]) return;
+        tap[d] = 0;
     }
 }
 
-static void locate_taps(const cx_patches *p, const segment *segments, int count, int64_t t0, int64_t taps,
-                        tap_run *runs) {
-    int64_t tap[3];
-    tap_at(p, t0, tap);
-    for (int64_t t = 0; t < taps; ++t) {
-        for (int s = 0; s < count; ++s) runs[t * count + s] = locate_tap(p, segments + s, tap);
-        if (++tap[2] == p->taps[2]) {
-            tap[2] = 0;
-            if (++tap[1] == p->taps[1]) {
-                tap[1] = 0;
-                ++tap[0];
+typedef enum place_kind {
+    PLACE_WHOLE, /* one load */
+    PLACE_MASKED,
+    PLACE_LANES
+} place_kind;
+
+#define NO_PLACE INT64_MIN
+
+/* A vector of pixels for one tap; element offsets of channel 0. */
+typedef struct place {
+    place_kind kind;
+    int64_t low, high; /* channels whose vector loads stay inside the tensor; the others go lane by lane */
+    int64_t src[2];    /* of lane 0, although that lane may be masked off */
+    union {
+        vec_bits mask[2];
+        int64_t lane[CX_LANE_COUNT]; /* NO_PLACE for a zero */
+    };
+} place;
+
+static inline vec_bits lanes_between(int low, int high) {
+    vec_bits lane;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) lane[i] = i;
+    return (lane >= low) & (lane < high);
+}
+
+/* Every lane of a vector on its own: always possible. `runs` are the segments, located for the tap. */
+static inline void locate_lanes(const cx_patches *p, const tap_run *runs, int segments, int first, place *at) {
+    at->kind = PLACE_LANES;
+    for (int i = 0; i < LANES; ++i) at->lane[i] = NO_PLACE;
+    for (int s = 0; s < segments; ++s) {
+        const tap_run *run = runs + s;
+        for (int i = 0; i < run->count; ++i) {
+            const int lane = run->lane + i - first;
+            if (lane < 0 || lane >= LANES) continue;
+            if (i >= run->low && i < run->high) {
+                at->lane[lane] = run->src + (i - run->low) * p->step[2] * p->stride.space[2];
+            } else if (!run->blank && p->mode != CONVX_PAD_ZEROS) {
+                const int64_t w = cx_padded_index(run->w + i * p->step[2], p->extent[2], p->mode);
+                at->lane[lane] = run->row + w * p->stride.space[2];
             }
         }
     }
 }
 
+/* Channels whose loads from src[0] and src[1] on stay inside the tensor. */
+static inline void find_safe_channels(const cx_patches *p, int pieces, int64_t reach, place *at) {
+    const int64_t from = ((const real *)p->begin - (const real *)p->base), to = ((const real *)p->end - (const real *)p->base);
+    const int64_t stride = p->stride.channel;
+    const int64_t least = pieces == 2 && at->src[1] < at->src[0] ? at->src[1] : at->src[0];
+    const int64_t most = (pieces == 2 && at->src[1] > at->src[0] ? at->src[1] : at->src[0]) + reach;
+    at->low = 0;
+    at->high = p->channels;
+    while (at->low < at->high && (least + at->low * stride < from || most + at->low * stride > to)) ++at->low;
+    while (at->low < at->high && (least + (at->high - 1) * stride < from || most + (at->high - 1) * stride > to)) --at->high;
+}
+
+static inline void locate_vector(const cx_patches *p, const tap_run *runs, int segments, int first, place *at) {
+    const int64_t step = p->step[2] * p->stride.space[2];
+    bool fits = step == 1 || step == 2;
+    int pieces = 0, low[2] = {0, 0}, high[2] = {0, 0};
+    at->src[0] = at->src[1] = 0;
+    for (int s = 0; s < segments && fits; ++s) {
+        const tap_run *run = runs + s;
+        if (run->lane + run->count <= first || run->lane >= first + LANES) continue;
+        const bool edges = run->low > 0 || run->high < run->count;
+        if (edges && !run->blank && p->mode != CONVX_PAD_ZEROS) fits = false;
+        int begin = run->lane + run->low - first, end = run->lane + run->high - first;
+        if (begin < 0) begin = 0;
+        if (end > LANES) end = LANES;
+        if (begin >= end) continue;
+        if (pieces == 2) {
+            fits = false;
+            break;
+        }
+        at->src[pieces] = run->src + (first - run->lane - run->low) * step;
+        low[pieces] = begin;
+        high[pieces++] = end;
+    }
+    if (!fits) {
+        locate_lanes(p, runs, segments, first, at);
+        return;
+    }
+    if (pieces == 1) at->src[1] = at->src[0];
+    at->kind = pieces == 1 && high[0] - low[0] == LANES ? PLACE_WHOLE : PLACE_MASKED;
+    at->mask[0] = lanes_between(low[0], high[0]);
+    at->mask[1] = lanes_between(low[1], high[1]);
+    if (pieces == 0) { /* nothing is kept of what is loaded: any valid address, or none */
+        at->low = at->high = 0;
+        at->kind = PLACE_LANES;
+        for (int i = 0; i < LANES; ++i) at->lane[i] = NO_PLACE;
+        return;
+    }
+    find_safe_channels(p, pieces, step * LANES, at);
+}
+
+static inline __attribute__((always_inline)) vec load_step(const real *src, const int step) {
+    return step == 1 ? v_load(src) : v_even(v_load(src), v_load(src + (LANES > 1 ? LANES : 0)));
+}
+
+static inline void copy_lanes(const place *at, const real *channel, real *dst) {
+    for (int i = 0; i < LANES; ++i) dst[i] = at->lane[i] == NO_PLACE ? 0 : channel[at->lane[i]];
+}
+
+/* Channels [low, high) of a vector that is loaded whole or masked. Branch-free inside: the tap has been located once. */
+static inline __attribute__((always_inline)) void copy_channels_located(const cx_patches *p, const place *at, const int step,
+                                                                        int64_t low, int64_t high, real *dst,
+                                                                        int64_t dst_stride) {
+    const int64_t stride = p->stride.channel;
+    /* channels are far apart, so no hardware prefetcher follows */
+    const int64_t ahead = 16 * stride;
+    const real *src0 = (const real *)p->base + low * stride + at->src[0];
+    const real *src1 = (const real *)p->base + low * stride + at->src[1];
+    dst += low * dst_stride;
+    if (at->kind == PLACE_WHOLE) {
+        for (int64_t c = low; c < high; ++c, src0 += stride, dst += dst_stride) {
+            __builtin_prefetch(src0 + ahead);
+            v_store(dst, load_step(src0, step));
+        }
+        return;
+    }
+    const vec_bits mask0 = at->mask[0], mask1 = at->mask[1];
+    for (int64_t c = low; c < high; ++c, src0 += stride, src1 += stride, dst += dst_stride) {
+        const vec_bits a = (vec_bits)load_step(src0, step) & mask0, b = (vec_bits)load_step(src1, step) & mask1;
+        v_store(dst, (vec)(a | b));
+    }
+}
+
+/* One vector of pixels, one tap, channels [c, c + channels); dst is of channel c. */
+static void pack_vector(const cx_patches *p, const tap_run *runs, int segments, int first, int64_t c, int64_t channels,
+                        real *dst, int64_t dst_stride) {
+    place at;
+    locate_vector(p, runs, segments, first, &at);
+    int64_t low = c, high = c;
+    dst -= c * dst_stride;
+    if (at.kind != PLACE_LANES) {
+        low = at.low > c ? at.low : c;
+        high = at.high < c + channels ? at.high : c + channels;
+        if (high < low) low = high = c;
+        if (p->step[2] * p->stride.space[2] == 1)
+            copy_channels_located(p, &at, 1, low, high, dst, dst_stride);
+        else
+            copy_channels_located(p, &at, 2, low, high, dst, dst_stride);
+        if (low == c && high == c + channels) return;
+        locate_lanes(p, runs, segments, first, &at);
+    }
+    const real *base = p->base;
+    for (int64_t i = c; i < low; ++i) copy_lanes(&at, base + i * p->stride.channel, dst + i * dst_stride);
+    for (int64_t i = high; i < c + channels; ++i) copy_lanes(&at, base + i * p->stride.channel, dst + i * dst_stride);
+}
+
 static void pack_pixel_panel(const cx_patches *p, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
                              int64_t kn, void *dst_void) {
     real *dst = dst_void;
-    const real *base = p->base;
     const int64_t taps = p->taps[0] * p->taps[1] * p->taps[2];
+    const bool by_taps = order == CX_TAPS_FASTEST;
     segment segments[GEMM_NR];
-    tap_run runs[TAP_CHUNK * GEMM_NR];
+    tap_run runs[GEMM_NR];
     const int count = split_pixels(p, pixel, pixels, segments);
-
-    if (order == CX_CHANNELS_FASTEST) {
-        while (kn > 0) {
-            const int64_t t = k0 / p->channels, c0 = k0 % p->channels;
-            const int64_t channels = p->channels - c0 < kn ? p->channels - c0 : kn;
-            locate_taps(p, segments, count, t, 1, runs);
-            for (int64_t c = c0; c < c0 + channels; ++c, dst += GEMM_NR)
-                pack_located(p, base + c * p->stride.channel, runs, count, 1, pixels, dst);
-            k0 += channels;
-            kn -= channels;
+    int64_t t = by_taps ? k0 % taps : k0 / p->channels, c = by_taps ? k0 / taps : k0 % p->channels;
+    int64_t tap[3];
+    tap_at(p, t, tap);
+    /* each tap's rows: all of them by taps (`taps` rows apart), or a run of channels */
+    const int64_t rounds = by_taps && taps < kn ? taps : kn;
+    for (int64_t done = 0; done < rounds;) {
+        int64_t channels = by_taps ? (kn - done + taps - 1) / taps : p->channels - c;
+        if (channels > kn - done) channels = kn - done;
+        for (int s = 0; s < count; ++s) runs[s] = locate_tap(p, segments + s, tap);
+        for (int v = 0; v < GEMM_NV; ++v)
+            pack_vector(p, runs, count, v * LANES, c, channels, dst + done * GEMM_NR + v * LANES,
+                        (by_taps ? taps : 1) * GEMM_NR);
+        done += by_taps ? 1 : channels;
+        next_tap(p, tap);
+        if (!by_taps)
+            c = 0;
+        else if (++t == taps) {
+            t = 0;
+            ++c;
         }
-        return;
-    }
-    if (taps <= TAP_CHUNK) {
-        locate_taps(p, segments, count, 0, taps, runs);
-        while (kn > 0) {
-            const int64_t c = k0 / taps, t0 = k0 % taps, n = taps - t0 < kn ? taps - t0 : kn;
-            pack_located(p, base + c * p->stride.channel, runs + t0 * count, count, n, pixels, dst);
-            dst += n * GEMM_NR;
-            k0 += n;
-            kn -= n;
-        }
-        return;
-    }
-    while (kn > 0) {
-        const int64_t c = k0 / taps, t0 = k0 % taps;
-        int64_t n = taps - t0 < kn ? taps - t0 : kn;
-        if (n > TAP_CHUNK) n = TAP_CHUNK;
-        locate_taps(p, segments, count, t0, n, runs);
-        pack_located(p, base + c * p->stride.channel, runs, count, n, pixels, dst);
-        dst += n * GEMM_NR;
-        k0 += n;
-        kn -= n;
     }
 }
 

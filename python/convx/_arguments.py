@@ -7,7 +7,7 @@ computes on array elements.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -48,7 +48,7 @@ def padding_pairs(value: Any, rank: int, name: str = "padding") -> tuple[Pair, .
         raise ValueError(f"{name} must be {wanted}; got {value!r}")
     pairs = []
     for entry in _entries(value, name, rank, wanted):
-        if isinstance(entry, Iterable) and not isinstance(entry, str) and getattr(entry, "ndim", 1) > 0:
+        if _is_sequence(entry):
             ends = tuple(entry)
             if len(ends) != 2:
                 raise ValueError(f"{name} pairs must hold two ints, before and after; got {_brief(entry)}")
@@ -59,15 +59,17 @@ def padding_pairs(value: Any, rank: int, name: str = "padding") -> tuple[Pair, .
     return tuple(pairs)
 
 
+def _is_sequence(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
 def _entries(value: Any, name: str, rank: int, wanted: str) -> tuple[Any, ...]:
-    if isinstance(value, bool | np.bool_ | str | bytes | Mapping):
-        raise TypeError(f"{name} must be {wanted}; got {_brief(value)} of type {type(value).__name__}")
-    try:
-        return (operator.index(value),) * rank
-    except TypeError:
-        pass
-    if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
-        raise TypeError(f"{name} must be {wanted}; got {_brief(value)} of type {type(value).__name__}")
+    if not _is_sequence(value):
+        if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+            raise TypeError(f"{name} must be {wanted}; got {_brief(value)} of type {type(value).__name__}")
+        return (value,) * rank
     entries = tuple(value)
     if len(entries) == 1:
         return entries * rank
@@ -120,7 +122,7 @@ def transposed_size(
 def shape(value: Any, name: str, lengths: Sequence[int]) -> tuple[int, ...]:
     """A shape given by its sizes, as a tuple that has one of the `lengths`."""
     wanted = " or ".join(str(length) for length in lengths)
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+    if not _is_sequence(value):
         raise TypeError(f"{name} must be a sequence of {wanted} ints (the shape), got {_brief(value)}")
     sizes = tuple(integer(size, name, 0) for size in value)
     if len(sizes) not in lengths:
@@ -128,7 +130,7 @@ def shape(value: Any, name: str, lengths: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
-def option(value: Any, name: str, choices: Mapping[Any, int]) -> NoReturn:
+def option(value: Any, name: str, choices: dict[Any, int]) -> NoReturn:
     """Refuse a misspelt option."""
     known = ", ".join(repr(choice) for choice in choices)
     if value is not None and not isinstance(value, str):
@@ -136,16 +138,26 @@ def option(value: Any, name: str, choices: Mapping[Any, int]) -> NoReturn:
     raise ValueError(f"{name} must be one of {known}; got {value!r}")
 
 
+def as_array(value: Any, name: str) -> Any:
+    """What is no array, as one."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name} must be an array or nested lists of one shape; {error}") from None
+
+
 def dtype(array: Any, name: str) -> NoReturn:
     """Refuse an array that is neither float32 nor float64."""
     kind = array.dtype
+    if kind.kind == "O":
+        raise TypeError(f"{name} must be an array of float32 or float64, got {_brief(array.tolist())}")
     if kind.kind == "f" and kind.itemsize in (4, 8):
         native = kind.newbyteorder("=").name
         raise TypeError(
             f"{name} has the non-native byte order of dtype {kind.str!r}; convert it with {name}.astype(np.{native})"
         )
     raise TypeError(
-        f"{name} must be float32 or float64, got dtype {kind}; convert it with np.asarray({name}, dtype=np.float32)"
+        f"{name} must be float32 or float64, got dtype {kind}; convert it with np.asarray({name}, np.float32)"
     )
 
 
@@ -277,14 +289,22 @@ def same_output_padding() -> NoReturn:
     raise ValueError("output_padding must be 0 with padding='same' or 'same_lower', which already fix the output size")
 
 
-def kernel_too_large(
-    extent: Sequence[int], kernel: Sequence[int], dilation: Sequence[int], before: Sequence[int], after: Sequence[int]
+def output_size(
+    extent: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    before: Sequence[int],
+    after: Sequence[int],
 ) -> NoReturn:
-    """Refuse a kernel that does not fit into the padded input."""
+    """Refuse sizes that give no output: a kernel that does not fit into the padded input, or sizes beyond counting."""
     padded = tuple(n + b + a for n, b, a in zip(extent, before, after, strict=True))
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    if max(padded) > LARGEST or max(reach) > LARGEST:
-        raise ValueError(f"padding or dilation is too large: padded input {padded}, dilated kernel {reach}")
+    if all(n >= r for n, r in zip(padded, reach, strict=True)):
+        raise ValueError(
+            f"sizes must stay below 2**60: stride {tuple(stride)}, dilation {tuple(dilation)}, padding "
+            f"{tuple(zip(before, after, strict=True))}, input {tuple(extent)}"
+        )
     raise ValueError(
         f"weight does not fit into the input: the dilated kernel is {reach} (kernel {tuple(kernel)}, dilation "
         f"{tuple(dilation)}) but the padded input only {padded} (input {tuple(extent)}); use more padding"

@@ -80,8 +80,8 @@ cdef int write_view(object array, int ndim, int dtype, Tensor *t) except -1:
     return note1[double](array, t)
 
 
-cdef inline object as_array(object value):
-    return value if type(value) is ndarray else numpy.asarray(value)
+cdef inline object as_array(object value, str name):
+    return value if type(value) is ndarray else _arguments.as_array(value, name)
 
 
 cdef int dtype_of(object array, str name) except -1:

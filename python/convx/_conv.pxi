@@ -1,7 +1,7 @@
 # One-shot calls: forward, both gradients, bias gradient.
 
 cdef object read_bias(Layer *layer, object bias, object weight, Tensor *t):
-    bias = as_array(bias)
+    bias = as_array(bias, "bias")
     same_dtype(layer.params.dtype, bias, "bias", weight, "weight")
     if bias.ndim != 1 or len(bias) != layer.params.out_channels:
         _arguments.bias_shape(bias.shape, layer.params.out_channels)
@@ -19,8 +19,8 @@ def conv_forward(int rank, bint transposed, input, weight, bias, stride, padding
     cdef capi.convx_status status
     cdef const void *bias_data = NULL
     begin(&layer, rank, transposed, layout)
-    input = as_array(input)
-    weight = as_array(weight)
+    input = as_array(input, "input")
+    weight = as_array(weight, "weight")
     layer.params.dtype = dtype_of(input, "input")
     same_dtype(layer.params.dtype, weight, "weight", input, "input")
     input = read_activations(&layer, input, "input", &layer.x)
@@ -64,8 +64,8 @@ def conv_input_gradient(int rank, bint transposed, input_size, weight, grad_outp
     cdef bint batched
     cdef capi.convx_status status
     begin(&layer, rank, transposed, layout)
-    weight = as_array(weight)
-    grad_output = as_array(grad_output)
+    weight = as_array(weight, "weight")
+    grad_output = as_array(grad_output, "grad_output")
     layer.params.dtype = dtype_of(grad_output, "grad_output")
     same_dtype(layer.params.dtype, weight, "weight", grad_output, "grad_output")
     grad_output = read_activations(&layer, grad_output, "grad_output", &grad)
@@ -94,8 +94,8 @@ def conv_weight_gradient(int rank, bint transposed, input, weight_size, grad_out
     cdef capi.convx_status status
     cdef int i
     begin(&layer, rank, transposed, layout)
-    input = as_array(input)
-    grad_output = as_array(grad_output)
+    input = as_array(input, "input")
+    grad_output = as_array(grad_output, "grad_output")
     layer.params.dtype = dtype_of(input, "input")
     same_dtype(layer.params.dtype, grad_output, "grad_output", input, "input")
     grad_output = read_activations(&layer, grad_output, "grad_output", &grad)
@@ -124,7 +124,7 @@ def conv_bias_gradient(grad_output, layout, out):
     cdef Tensor b
     cdef capi.convx_status status
     cdef int i
-    grad_output = as_array(grad_output)
+    grad_output = as_array(grad_output, "grad_output")
     cdef int ndim = grad_output.ndim
     if ndim < 3 or ndim > 5:
         _arguments.bias_grad_dimensions(grad_output)

@@ -147,8 +147,8 @@ cdef int set_geometry(Layer *layer, object stride, object padding, object dilati
 
     if not layer.transposed:
         if capi.convx_conv_output_size(p, p.output) != capi.CONVX_OK:
-            _arguments.kernel_too_large(as_tuple(p.input, rank), as_tuple(p.kernel, rank), as_tuple(p.dilation, rank),
-                                        as_tuple(p.pad_before, rank), as_tuple(p.pad_after, rank))
+            _arguments.output_size(as_tuple(p.input, rank), as_tuple(p.kernel, rank), as_tuple(p.stride, rank),
+                                   as_tuple(p.dilation, rank), as_tuple(p.pad_before, rank), as_tuple(p.pad_after, rank))
     else:
         for i in range(rank):
             if extra[i] >= p.stride[i] and extra[i] >= p.dilation[i] and not same:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import SupportsIndex
 
-import numpy as np
-
-from convx import _core
+from convx import _arguments, _core
 from convx._types import Activation, Algorithm, Array, ArrayLike, Layout, Padding, PaddingMode, PerAxis
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "plan_conv"]
@@ -525,7 +523,7 @@ def plan_conv(
     >>> plan.algorithm
     'reference'
     """
-    weight = np.asarray(weight)
+    weight = _arguments.as_array(weight, "weight")
     rank = weight.ndim - 2
     if rank not in (1, 2, 3):
         raise ValueError(

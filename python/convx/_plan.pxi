@@ -55,7 +55,7 @@ cdef class ConvPlan:
         cdef capi.convx_conv_args args
         cdef capi.convx_status status
         cdef int dtype = layer.params.dtype
-        input = as_array(input)
+        input = as_array(input, "input")
         if dtype_of(input, "input") != dtype:
             _arguments.plan_dtype(input, self.dtype_)
         if input.shape != self.input_shape:

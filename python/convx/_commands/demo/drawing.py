@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -23,7 +24,7 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def image(axes: Axes, values: Array, title: str = "", **options: object) -> AxesImage:
+def image(axes: Axes, values: Array, title: str = "", **options: Any) -> AxesImage:
     """Draw an image without ticks; RGB values are clipped to what a screen can show."""
     if values.ndim == 3:
         values = np.clip(values, 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ HIDDEN = np.array(
     ],
     dtype=np.float32,
 )
-MOMENTUM = 0.97
+MOMENTUM = 0.975
 TOLERANCE = 1e-3
 SNAPSHOTS = 6
 
@@ -39,23 +40,26 @@ class Learned:
 
 
 def descend(x: Array, target: Array, shape: tuple[int, ...], steps: int) -> tuple[list[Array], list[float]]:
-    """Return the filter and the loss (mean squared difference) before each step and after the last."""
+    """Return the filter and the loss (mean squared difference) before each step and after the last.
+
+    Nesterov's descent: the slope is taken at the place where the momentum leads.
+    """
     weight = np.zeros(shape, dtype=x.dtype)
     velocity = np.zeros_like(weight)
     # No direction of the loss curves more than this, so the steps cannot overshoot.
     curvature = 2 * weight.size * np.sum(x.astype(np.float64) ** 2) / target.size
     way, losses = [], []
     status = [""]
-    residual = convx.conv2d(x, weight) - target
     for _ in progress(steps, "   learning", status):
-        way.append(weight.copy())
-        losses.append(float(np.mean(residual**2)))
+        way.append(weight)
+        ahead = weight + MOMENTUM * velocity
+        difference = convx.conv2d(x, ahead) - target
+        losses.append(float(np.mean(difference**2)))
         status[0] = f"loss {losses[-1]:.1e}"
-        slope = grad.conv2d_weight(x, weight.shape, residual * np.float32(2 / residual.size))
-        velocity = MOMENTUM * velocity - slope / np.float32(curvature)
+        slope = grad.conv2d_weight(x, weight.shape, difference * np.float32(2 / difference.size))
+        velocity = ahead - weight - slope / np.float32(curvature)
         weight = weight + velocity
-        residual = convx.conv2d(x, weight) - target
-    return [*way, weight], [*losses, float(np.mean(residual**2))]
+    return [*way, weight], [*losses, float(np.mean((convx.conv2d(x, weight) - target) ** 2))]
 
 
 def run(photo: Array, output: Path, steps: int) -> Learned:
@@ -68,20 +72,16 @@ def run(photo: Array, output: Path, steps: int) -> Learned:
     recovered = errors[-1] <= TOLERANCE
     print(f"   largest error of a weight: {errors[-1]:.1e} ({'right' if recovered else 'not yet right'})")
 
-    drawn = drawing.figure(16, 8.4)
+    drawn = drawing.figure(16, 7.6)
     drawn.suptitle("A filter learned by gradient descent from a picture and its filtered version")
     moments = sorted({0, *np.geomspace(min(5, steps), steps, SNAPSHOTS - 1).round().astype(int).tolist()})
-    names = [f"step {moment}" for moment in moments]
-    filters = [*names, "hidden"]
-    wide = (len(filters) + 1) // 3
-    top = ["before"] * wide + ["after"] * wide + ["curves"] * (len(filters) - 2 * wide)
-    axes = drawn.subplot_mosaic([top, filters], height_ratios=[1.6, 1])
-    drawing.image(axes["before"], grey[0, 0], "picture", cmap="gray", vmin=0, vmax=1)
+    upper, lower = drawn.subfigures(2, 1, height_ratios=[1.5, 1])
+    before, after, curves = upper.subplots(1, 3)
+    drawing.image(before, grey[0, 0], "picture", cmap="gray", vmin=0, vmax=1)
     limit = float(np.quantile(np.abs(target - target.mean()), 0.995))
     middle = float(target.mean())
-    grey_range = {"cmap": "gray", "vmin": middle - limit, "vmax": middle + limit}
-    drawing.image(axes["after"], target[0, 0], "filtered picture", **grey_range)
-    curves = axes["curves"]
+    grey_range: dict[str, Any] = {"cmap": "gray", "vmin": middle - limit, "vmax": middle + limit}
+    drawing.image(after, target[0, 0], "filtered picture", **grey_range)
     steps_from_one = np.arange(1, len(losses) + 1)
     curves.loglog(steps_from_one, losses, color=drawing.BLUE, label="loss (mean squared difference)")
     curves.loglog(steps_from_one, errors, color=drawing.ORANGE, ls="--", label="largest error of a weight")
@@ -90,10 +90,11 @@ def run(photo: Array, output: Path, steps: int) -> Learned:
     curves.grid(alpha=0.3)
     curves.legend(loc="lower left")
     scale = float(np.abs(HIDDEN).max())
-    for name, moment in zip(names, moments, strict=True):
-        shown = drawing.signed(axes[name], way[moment][0, 0], scale, f"{name}\nerror {errors[moment]:.1e}")
-    drawing.signed(axes["hidden"], HIDDEN, scale, "the hidden filter")
-    for spine in axes["hidden"].spines.values():
+    axes = lower.subplots(1, len(moments) + 1)
+    for place, moment in zip(axes, moments, strict=False):
+        drawing.signed(place, way[moment][0, 0], scale, f"step {moment}\nlargest error {errors[moment]:.2g}")
+    shown = drawing.signed(axes[-1], HIDDEN, scale, "the hidden filter")
+    for spine in axes[-1].spines.values():
         spine.set_linewidth(2.5)
-    drawn.colorbar(shown, ax=[axes[name] for name in filters], location="right", shrink=0.9, label="weight")
+    lower.colorbar(shown, ax=axes, shrink=0.8, label="weight")
     return Learned(drawing.save(drawn, output / "learning.png"), recovered)

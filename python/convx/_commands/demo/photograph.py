@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_sample_image
@@ -43,7 +44,7 @@ def gaussian(sigma: float) -> Array:
 
 def run(photo: Array, output: Path) -> Path:
     """Filter the photograph and draw the results side by side, with a part of each enlarged."""
-    layer = {"padding": "same", "padding_mode": BORDER, "layout": "channels_last"}
+    layer: dict[str, Any] = {"padding": "same", "padding_mode": BORDER, "layout": "channels_last"}
     slopes = convx.conv2d(photo, edge_filters(), **layer)
     blur = each_channel(gaussian(2))
     results = [
@@ -52,10 +53,10 @@ def run(photo: Array, output: Path) -> Path:
         ("sharpened: 3x3 on each colour", convx.conv2d(photo, each_channel(SHARPEN), groups=3, **layer)),
         (f"blurred: {blur.shape[-1]}x{blur.shape[-1]} on each colour", convx.conv2d(photo, blur, groups=3, **layer)),
     ]
-    drawn = drawing.figure(16, 6.4)
+    drawn = drawing.figure(16, 5.9)
     drawn.suptitle("One photograph through three convolution layers")
     axes = drawn.subplots(2, 4)
-    rows, columns = slice(60, 160), slice(320, 470)
+    rows, columns = slice(85, 185), slice(135, 285)
     for column, (title, result) in enumerate(results):
         drawing.image(axes[0, column], result, title, cmap="gray", vmin=0, vmax=1)
         drawing.image(axes[1, column], result[rows, columns], cmap="gray", vmin=0, vmax=1)

@@ -222,7 +222,10 @@ static void a_fork_in_the_middle_of_another_threads_loop_leaves_the_child_a_free
 
 static void *loop_until_released(void *unused) {
     (void)unused;
-    while (!atomic_load(&release)) CHECK_EQUAL(counted(8, 3), 8);
+    while (!atomic_load(&release)) {
+        CHECK_EQUAL(counted(8, 3), 8);
+        atomic_store(&begun, 1);
+    }
     return NULL;
 }
 
@@ -240,6 +243,42 @@ static void forks_at_any_moment_of_another_threads_loops_do_no_harm(void) {
         expect_success(child);
     }
     end_holding(other);
+}
+#endif
+
+#ifdef CAN_FORK
+static void a_program_can_exit_while_another_thread_is_in_a_loop(void) {
+    for (int i = 0; i < 10; ++i) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            pthread_t other;
+            atomic_store(&begun, 0);
+            atomic_store(&release, 0);
+            CHECK(pthread_create(&other, NULL, loop_until_released, NULL) == 0);
+            while (!atomic_load(&begun)) sleep_ms(1);
+            sleep_ms(i);
+            exit(0);
+        }
+        expect_success(child);
+    }
+}
+
+static void exit_from_a_worker(void *context, int64_t index, int worker) {
+    (void)context;
+    (void)index;
+    if (worker) exit(0);
+    sleep_ms(5);
+}
+
+static void a_task_can_exit_the_program(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        cx_parallel_for(1000, 3, exit_from_a_worker, NULL);
+        _exit(1);
+    }
+    expect_success(child);
 }
 #endif
 
@@ -412,9 +451,13 @@ static void without_threads_to_be_had_loops_run_alone(void) {
 #endif
 
 int main(void) {
+    /* First, while this process has no threads: glibc keeps stacks of ended ones, and the thread sanitizer their names. */
 #ifdef CAN_LIMIT_MEMORY
-    /* First: before glibc has stacks of ended threads to give out again. */
     RUN(without_threads_to_be_had_loops_run_alone);
+#endif
+#ifdef CAN_FORK
+    RUN(a_program_can_exit_while_another_thread_is_in_a_loop);
+    RUN(a_task_can_exit_the_program);
 #endif
     RUN(every_index_runs_exactly_once);
     RUN(thousands_of_tiny_loops_lose_no_index);

@@ -11,6 +11,9 @@
 
 #include "kernels/activate.h"
 #include "kernels/gemm_table.h"
+#include "kernels/stencil_channels.h"
+#include "kernels/stencil_outer.h"
+#include "kernels/stencil_planar.h"
 
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
@@ -27,6 +30,12 @@ const cx_kernels CX_TABLE = {
              .pack_rows = pack_rows,
              .scatter = scatter,
              .gather = gather},
-    .stencil = {0},
+    .stencil = {.fill = stencil_fill,
+                .scatter = stencil_scatter,
+                .planar = stencil_planar,
+                .outer = stencil_outer,
+                .channels = stencil_channels,
+                .channels_outer = stencil_channels_outer,
+                .collect = stencil_collect},
     .activate = activate,
 };

@@ -1,11 +1,99 @@
-/* The stencil part of a kernel table. See stencil_*.h for what they compute. */
+/* The stencil part of a kernel table: arguments of the kernels in stencil_*.h. Pointers are to the table's elements. */
 #ifndef CX_KERNELS_STENCIL_KERNELS_H
 #define CX_KERNELS_STENCIL_KERNELS_H
 
 #include <stdint.h>
 
+#include "include/convx.h"
+
+/* One phase of a row buffer: lane q holds source column first + q * step; lanes in [begin, end) lie inside the source. */
+typedef struct cx_stencil_phase {
+    int64_t first, begin, end;
+} cx_stencil_phase;
+
+/* How a source row becomes a row buffer: padded, contiguous, and split by the column modulo the step. */
+typedef struct cx_stencil_fill {
+    convx_padding_mode mode;
+    int64_t extent, stride; /* of the source row */
+    int64_t step;
+    int64_t lanes; /* to fill in each phase; up to a vector more may be overwritten */
+    int64_t phases, pitch; /* elements from one phase to the next */
+    const cx_stencil_phase *phase;
+} cx_stencil_fill;
+
+/*
+ * Planar stencil, vectors along the width:
+ *   out[o][r][j] = start[o] + sum over planes p, th, tw of weights[p][th][tw][o] * row(p, r, th)[j + offset[tw]]
+ * where row(p, r, th) = rows[p * plane_rows + r * row_step + th * tap_row]. Every element is the same sequence of
+ * multiply-adds (p, th, tw ascending) whatever its place.
+ *
+ * Rows are read as whole vectors when width is less than a vector, else not beyond width - 1 + the largest offset.
+ */
+typedef struct cx_stencil_planar {
+    const void *const *rows;
+    int64_t planes, plane_rows, row_step, tap_row;
+    int64_t taps_h, taps_w;
+    const int64_t *offset;
+    const void *weights;
+    int64_t channels; /* 1 to CX_STENCIL_CHANNELS */
+    void *out;
+    int64_t out_row, out_channel; /* strides; columns are contiguous */
+    int64_t height, width;
+    const void *start; /* one a channel; NULL: go on from what out holds (width is then a multiple of the vector) */
+} cx_stencil_planar;
+
+#define CX_STENCIL_CHANNELS 6
+
+/*
+ * Weight gradient of a block of taps, as vectors of partial sums:
+ *   sums[th][tw][lane] += sum over r, j (j modulo the vector = lane) of y_rows[r][j] * x(r, th)[j + offset[tw]]
+ * where x(r, th) = x_rows[r * row_step + th * tap_row]. Where width is not a multiple of the vector, both are read as
+ * whole vectors, and y_rows must hold zeros there; what x holds there does not matter.
+ */
+typedef struct cx_stencil_outer {
+    const void *const *x_rows;
+    const void *const *y_rows;
+    int64_t row_step, tap_row;
+    int64_t height, width;
+    const int64_t *offset;
+    int64_t taps_h, taps_w; /* any: cut into register blocks inside */
+    void *sums;
+} cx_stencil_outer;
+
+/*
+ * Depthwise, vectors along the channels. Pixel pointers say where channel 0 of each (padded) source pixel lies:
+ *   out[j][c] = start[c] + sum over rows, tw of weights[row][tw][c] * pixels[row * row_pixels + j * step + tw * tap][c]
+ * and, for the weight gradient, with slots = channels rounded up to whole vectors,
+ *   sums[row][tw][slot] += sum over j of y[j][c] * pixels[...][c]
+ * where slot = c, but for the channels of the last vector: when channels is no multiple of a vector, that one begins at
+ * channel channels - lanes and at slot slots - lanes.
+ */
+typedef struct cx_stencil_channels {
+    const void *const *pixels;
+    int64_t rows, row_pixels, step, tap, taps_w;
+    int64_t width, channels; /* channels: at least a vector */
+    const void *weights;
+    const void *start; /* NULL: zeros */
+    void *out;
+    int64_t out_pixel;
+    const void *y;
+    int64_t y_pixel;
+    void *sums;
+} cx_stencil_channels;
+
 typedef struct cx_stencil_kernels {
-    int unused;
+    /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries and those equal
+     * to `zeros` stay. Returns the slots used. */
+    int64_t (*fill)(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
+                    const cx_stencil_fill *fill);
+    /* dst[i * stride] = src[i] */
+    void (*scatter)(void *dst, int64_t stride, const void *src, int64_t n);
+    void (*planar)(const cx_stencil_planar *args);
+    void (*outer)(const cx_stencil_outer *args);
+    void (*channels)(const cx_stencil_channels *args);
+    void (*channels_outer)(const cx_stencil_channels *args);
+    /* totals[i] += sum of the i-th vector of sums, which becomes zero */
+    void (*collect)(double *totals, void *sums, int64_t n);
 } cx_stencil_kernels;
 
 #endif

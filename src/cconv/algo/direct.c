@@ -1,0 +1,74 @@
+/*
+ * Direct convolution as a register-blocked stencil: for layers whose groups have few channels (depthwise, single images),
+ * where a matrix product would spend its time on packing.
+ */
+#include "algo/direct.h"
+
+enum { WAY_PLANAR = 0, WAY_CHANNELS = 1 };
+
+int cx_direct_threads(double cycles, int threads) {
+    const double useful = cycles / 30000;
+    if (cycles < 60000 || threads < 2) return 1;
+    return useful < threads ? (int)useful : threads;
+}
+
+/* The same sums in an order in which source places go forward. */
+static void forward_taps(cx_correlation *c) {
+    for (int d = 0; d < 3; ++d) {
+        if (c->tap_step[d] >= 0) continue;
+        const int64_t last = c->taps[d] > 0 ? c->taps[d] - 1 : 0;
+        c->origin[d] += last * c->tap_step[d];
+        c->w_offset += last * c->w_tap[d];
+        c->tap_step[d] = -c->tap_step[d];
+        c->w_tap[d] = -c->w_tap[d];
+    }
+}
+
+void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *correlation) {
+    cx_correlation_get(conv, index, correlation);
+    forward_taps(correlation);
+}
+
+void cx_direct_largest(const cx_conv *conv, cx_correlation *largest) {
+    cx_correlation_get(conv, 0, largest);
+    if (conv->pass == CONVX_INPUT_GRADIENT)
+        for (int d = 0; d < 3; ++d) {
+            int64_t a = conv->stride[d], b = conv->dilation[d];
+            while (b) {
+                const int64_t r = a % b;
+                a = b;
+                b = r;
+            }
+            const int64_t every = conv->stride[d] / a;
+            largest->taps[d] = (conv->kernel[d] + every - 1) / every;
+            largest->grid[d] = (conv->in[d] + conv->stride[d] - 1) / conv->stride[d];
+        }
+    forward_taps(largest);
+}
+
+static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
+    if (cx_direct_channels_decide(conv, kernels, threads, kept, decision)) {
+        decision->variant = WAY_CHANNELS;
+        decision->reason = "stencil, vectors along channels";
+        return true;
+    }
+    if (conv->pass == CONVX_WEIGHT_GRADIENT)
+        cx_direct_weight_decide(conv, kernels, threads, decision);
+    else
+        cx_direct_planar_decide(conv, kernels, threads, decision);
+    decision->variant = WAY_PLANAR;
+    decision->reason = "stencil, vectors along the width";
+    return true;
+}
+
+static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const cx_tensors *tensors,
+                void *workspace) {
+    if (decision->variant == WAY_CHANNELS)
+        cx_direct_channels_run(conv, kernels, decision, tensors, workspace);
+    else if (conv->pass == CONVX_WEIGHT_GRADIENT)
+        cx_direct_weight_run(conv, kernels, decision, tensors, workspace);
+    else
+        cx_direct_planar_run(conv, kernels, decision, tensors, workspace);
+}
+
+const cx_algorithm cx_algorithm_direct = {CONVX_ALGO_DIRECT, decide, run, cx_direct_channels_pack};

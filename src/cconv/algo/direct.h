@@ -1,0 +1,46 @@
+/* The ways of the direct algorithm, each for some passes and memory layouts. direct.c chooses. */
+#ifndef CX_ALGO_DIRECT_H
+#define CX_ALGO_DIRECT_H
+
+#include "base/correlation.h"
+#include "plan/algorithm.h"
+
+/* Correlations set up at a time: one of the forward pass, the stride phases of an input gradient. */
+#define CX_DIRECT_PARTS 16
+
+/* A loop over `units` pieces of work, cut into tasks large enough to be worth handing out. */
+static inline int64_t cx_direct_task_count(int64_t units, double cycles, int threads) {
+    int64_t tasks = (int64_t)(cycles / 15000) + 1;
+    if (tasks < 4 * threads) tasks = 4 * threads;
+    if (threads == 1) tasks = 1;
+    return tasks < units ? tasks : units;
+}
+
+/* Threads worth waking for so many cycles. */
+int cx_direct_threads(double cycles, int threads);
+
+/* The index-th correlation of a pass with its taps in such an order that no tap_step is negative. */
+void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *correlation);
+
+/* The correlation with the most taps and the largest grid among those of a pass: the size to book for. */
+void cx_direct_largest(const cx_conv *conv, cx_correlation *largest);
+
+/* Forward and input gradient, vectors along the width. */
+void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
+void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                          const cx_tensors *tensors, void *workspace);
+
+/* Weight gradient, vectors along the width. */
+void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
+void cx_direct_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                          const cx_tensors *tensors, void *workspace);
+
+/* Depthwise with contiguous channels, all passes, vectors along the channels. False where that is not the layout. */
+bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
+                               cx_decision *decision);
+void cx_direct_channels_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                            const cx_tensors *tensors, void *workspace);
+void cx_direct_channels_pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                             const void *weights, void *packed);
+
+#endif

@@ -1,0 +1,236 @@
+#include "algo/direct_rows.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+#define MOST_SPAN 8192   /* source columns between the first and the last tap of a pass */
+#define MOST_PHASES 128  /* of a row buffer */
+#define SEGMENT_BYTES 8192
+#define MOST_HEIGHT 64
+#define IN_PLACE_VECTORS 8 /* fewer whole vectors inside than this are not worth the edges' own segments */
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+static int64_t gcd(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+/* After so many taps their column modulo the step begins anew: that many phases hold all of them. */
+static int64_t phase_period(const cx_correlation *c) { return c->step[2] / gcd(c->step[2], c->tap_step[2]); }
+
+/* Source rows of `rows` result rows: distinct ones in a dense table, all of them one by one in a sparse one. */
+static bool is_dense(const cx_correlation *c, int64_t rows, int64_t taps) {
+    return (rows - 1) * c->step[1] + (taps - 1) * c->tap_step[1] < 2 * rows * taps;
+}
+
+static int64_t table_rows(const cx_correlation *c, int64_t rows, int64_t taps) {
+    if (!is_dense(c, rows, taps)) return rows * taps;
+    return (rows - 1) * c->step[1] + (taps - 1) * c->tap_step[1] + 1;
+}
+
+static int64_t slot_rows(const cx_correlation *c, int64_t rows, int64_t taps) {
+    return min(table_rows(c, rows, taps), rows * taps);
+}
+
+static void cut_columns(const cx_correlation *c, size_t size, int lanes, cx_blocking *b) {
+    const int64_t taps = max(c->taps[2], 1), width = max(c->grid[2], 1);
+    b->taps_w = min(taps, c->tap_step[2] > 0 ? MOST_SPAN / c->tap_step[2] + 1 : taps);
+    if (c->step[2] > 1) b->taps_w = min(b->taps_w, MOST_PHASES);
+    b->phases = min(b->taps_w, phase_period(c));
+    const int64_t span = (b->taps_w - 1) * c->tap_step[2] / c->step[2];
+    const int64_t most = round_up((int64_t)(SEGMENT_BYTES / size), lanes);
+    b->width = most;
+    b->in_place = b->taps_w == taps && c->step[2] == 1 && c->src.space[2] == 1 && c->tap_step[2] * (taps - 1) < c->extent[2] &&
+                  width >= (IN_PLACE_VECTORS + 2) * lanes;
+    const int64_t copied = b->in_place ? 4 * lanes : max(most / b->phases, lanes);
+    b->copied_width = min(round_up(width, lanes), round_up(copied, lanes));
+    /* Parts of the same width, rather than a narrow last one. */
+    if (!b->in_place) b->copied_width = round_up(ceil_div(width, ceil_div(width, b->copied_width)), lanes);
+    b->pitch = round_up(b->copied_width + span, lanes) + lanes;
+    b->slot = b->phases * b->pitch + lanes;
+    b->zeros = max(b->slot, b->in_place ? b->width + span + 2 * lanes : 0);
+}
+
+void cx_blocking_make(const cx_correlation *c, const cx_kernels *kernels, int64_t channels, int64_t planes, bool tile,
+                      cx_blocking *b) {
+    const size_t size = cx_dtype_size(c->dtype);
+    const cx_cpu *cpu = cx_cpu_get();
+    const int64_t taps_h = max(c->taps[1], 1), height = max(c->grid[1], 1);
+    const int64_t blocks = ceil_div(channels, CX_STENCIL_CHANNELS);
+    planes = max(planes, 1);
+    b->channels = ceil_div(channels, blocks);
+    if (channels <= 2) b->channels = 1;
+    cut_columns(c, size, kernels->lanes, b);
+
+    const int64_t budget = max((int64_t)(cpu->l2 / 2), 128 << 10) * 3 / 4, near = (int64_t)cpu->l1d * 3 / 4;
+    const int64_t row_bytes = b->slot * (int64_t)size;
+    const int64_t plane_row = row_bytes + 16 + b->channels * b->taps_w * (int64_t)size;
+    const int64_t most_rows = max(budget / plane_row, 1);
+    b->whole = b->taps_w >= c->taps[2] && planes <= most_rows && taps_h * planes <= most_rows;
+    b->tile = tile || !b->whole;
+    if (b->whole) {
+        b->planes = planes;
+        b->taps_h = taps_h;
+        b->height = min(height, MOST_HEIGHT);
+        while (b->height > 1 && planes * slot_rows(c, b->height, taps_h) > most_rows) b->height = (b->height + 1) / 2;
+        while (b->height > 8 && !b->in_place && planes * slot_rows(c, b->height, taps_h) * row_bytes > near)
+            b->height = (b->height + 1) / 2;
+        const int64_t segment = b->in_place ? b->width : b->copied_width;
+        while (b->height > 1 && b->tile && b->height * segment * b->channels * (int64_t)size > budget / 3)
+            b->height = (b->height + 1) / 2;
+        const int64_t even = ceil_div(height, ceil_div(height, b->height));
+        if (even % 4 == 0 || even >= height)
+            b->height = even;
+        else if (round_up(even, 4) <= b->height)
+            b->height = round_up(even, 4);
+    } else {
+        b->taps_h = min(taps_h, most_rows);
+        b->planes = min(max(most_rows / b->taps_h, 1), planes);
+        b->height = 1;
+    }
+    b->slots = b->planes * slot_rows(c, b->height, b->taps_h);
+    /* Where the table is sparse, that of a lower block may be dense: of less than twice the rows. */
+    const bool dense = is_dense(c, b->height, b->taps_h);
+    b->table = b->planes * (dense ? table_rows(c, b->height, b->taps_h) : 2 * b->height * b->taps_h);
+}
+
+cx_segments cx_segments_make(const cx_correlation *c, const cx_blocking *b, int lanes) {
+    cx_segments s = {.left = c->grid[2]};
+    if (b->in_place && c->taps[2] > 0) {
+        const int64_t span = (c->taps[2] - 1) * c->tap_step[2];
+        const int64_t begin = min(round_up(max(-c->origin[2], 0), lanes), c->grid[2]);
+        const int64_t end = min(c->extent[2] - span - c->origin[2], c->grid[2]);
+        if (end - begin >= lanes) {
+            s.left = begin;
+            s.inside = (end - begin) / lanes * lanes;
+        }
+    }
+    s.left_count = ceil_div(s.left, b->copied_width);
+    s.inside_count = ceil_div(s.inside, b->width);
+    s.count = s.left_count + s.inside_count + ceil_div(c->grid[2] - s.left - s.inside, b->copied_width);
+    return s;
+}
+
+cx_segment cx_segment_at(const cx_correlation *c, const cx_blocking *b, const cx_segments *s, int64_t index) {
+    if (index < s->left_count) {
+        const int64_t first = index * b->copied_width;
+        return (cx_segment){first, min(b->copied_width, s->left - first), false};
+    }
+    index -= s->left_count;
+    if (index < s->inside_count) {
+        const int64_t first = index * b->width;
+        return (cx_segment){s->left + first, min(b->width, s->inside - first), true};
+    }
+    const int64_t first = s->left + s->inside + (index - s->inside_count) * b->copied_width;
+    return (cx_segment){first, min(b->copied_width, c->grid[2] - first), false};
+}
+
+void cx_tap_offsets(const cx_correlation *c, const cx_blocking *b, int64_t *offsets) {
+    const int64_t period = phase_period(c);
+    for (int64_t t = 0; t < b->taps_w; ++t) offsets[t] = t % period * b->pitch + t * c->tap_step[2] / c->step[2];
+}
+
+size_t cx_row_scratch_bytes(const cx_blocking *b, size_t size) {
+    return cx_align_up((size_t)b->table * sizeof(void *)) + cx_align_up((size_t)b->phases * sizeof(cx_stencil_phase)) +
+           cx_align_up((size_t)b->zeros * size) + cx_align_up((size_t)(b->slots * b->slot) * size);
+}
+
+char *cx_row_scratch_make(const cx_blocking *b, size_t size, char *memory, cx_row_scratch *scratch) {
+    scratch->table = (const void **)memory;
+    memory += cx_align_up((size_t)b->table * sizeof(void *));
+    scratch->phases = (cx_stencil_phase *)memory;
+    memory += cx_align_up((size_t)b->phases * sizeof(cx_stencil_phase));
+    scratch->zeros = memory;
+    memset(memory, 0, (size_t)b->zeros * size);
+    memory += cx_align_up((size_t)b->zeros * size);
+    scratch->slots = memory;
+    return memory + cx_align_up((size_t)(b->slots * b->slot) * size);
+}
+
+/* For the lanes of a segment, where each phase of a row begins and ends. */
+static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_blocking *b, const cx_segment *segment, int64_t tw,
+                               cx_stencil_phase *phases) {
+    const int64_t step = c->step[2], extent = c->extent[2];
+    const int64_t span = (b->taps_w - 1) * c->tap_step[2] / step;
+    cx_stencil_fill fill = {.mode = c->padding_mode,
+                            .extent = extent,
+                            .stride = c->src.space[2],
+                            .step = step,
+                            .lanes = round_up(segment->width, lanes) + span,
+                            .phases = b->phases,
+                            .pitch = b->pitch,
+                            .phase = phases};
+    const int64_t first = segment->first * step + c->origin[2] + tw * c->tap_step[2];
+    for (int64_t k = 0; k < b->phases; ++k) {
+        cx_stencil_phase *p = &phases[k];
+        p->first = first + k * c->tap_step[2] % step;
+        p->begin = p->first >= 0 ? 0 : min(step == 1 ? -p->first : ceil_div(-p->first, step), fill.lanes);
+        const int64_t left = extent - p->first;
+        p->end = left <= 0 ? 0 : min(step == 1 ? left : ceil_div(left, step), fill.lanes);
+        if (p->end < p->begin) p->end = p->begin;
+    }
+    return fill;
+}
+
+static const void *row_pointer(const cx_correlation *c, const void *plane, int64_t h, size_t size) {
+    if (h < 0 || h >= c->extent[1]) {
+        h = cx_padded_index(h, c->extent[1], c->padding_mode);
+        if (h < 0) return NULL;
+    }
+    return cx_at(plane, h * c->src.space[1], size);
+}
+
+/* Whether a source row, counted from the first, is read by any tap. */
+static bool is_needed(const cx_correlation *c, int64_t row, int64_t rows, int64_t taps) {
+    for (int64_t th = 0; th < taps; ++th) {
+        const int64_t at = row - th * c->tap_step[1];
+        if (at < 0) return false;
+        if (at % c->step[1] == 0 && at / c->step[1] < rows) return true;
+    }
+    return false;
+}
+
+cx_row_table cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx_blocking *b, const void *source,
+                            const cx_row_range *range, const cx_segment *segment, const cx_row_scratch *scratch) {
+    const size_t size = cx_dtype_size(c->dtype);
+    const bool dense = is_dense(c, range->rows, range->taps_h);
+    const int64_t count = table_rows(c, range->rows, range->taps_h);
+    const bool all = c->step[1] == 1 && c->tap_step[1] <= range->rows;
+    const int64_t first = range->row * c->step[1] + c->origin[1] + range->th * c->tap_step[1];
+    const int64_t column = segment->first + c->origin[2];
+    for (int64_t p = 0; p < range->planes; ++p) {
+        const int64_t plane = range->plane + p, channel = plane / c->taps[0], td = plane % c->taps[0];
+        const int64_t d = cx_padded_index(range->depth * c->step[0] + c->origin[0] + td * c->tap_step[0], c->extent[0],
+                                          c->padding_mode);
+        const void **rows = scratch->table + p * count;
+        const void *base = cx_at(source, channel * c->src.channel + (d < 0 ? 0 : d * c->src.space[0]), size);
+        for (int64_t i = 0; i < count; ++i) {
+            const void *row = NULL;
+            if (!dense) {
+                const int64_t th = i / range->rows, r = i % range->rows;
+                row = d < 0 ? NULL : row_pointer(c, base, first + th * c->tap_step[1] + r * c->step[1], size);
+            } else if (!all && !is_needed(c, i, range->rows, range->taps_h)) {
+                rows[i] = NULL;
+                continue;
+            } else if (d >= 0) {
+                row = row_pointer(c, base, first + i, size);
+            }
+            rows[i] = !row ? scratch->zeros : segment->in_place ? cx_at(row, column, size) : row;
+        }
+    }
+    if (!segment->in_place) {
+        const cx_stencil_fill fill = fill_of(c, kernels->lanes, b, segment, range->tw, scratch->phases);
+        kernels->stencil.fill(scratch->table, range->planes * count, scratch->zeros, scratch->slots, b->slot, &fill);
+    }
+    if (dense) return (cx_row_table){count, c->step[1], c->tap_step[1]};
+    return (cx_row_table){count, 1, range->rows};
+}

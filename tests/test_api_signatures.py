@@ -1,0 +1,159 @@
+"""The names, positional order and defaults that users rely on."""
+
+import inspect
+import subprocess
+import sys
+
+import convx
+import numpy as np
+import pytest
+
+RANKS = (1, 2, 3)
+FORWARD = ["input", "weight", "bias=None"]
+LAYER = ["stride=1", "padding=0", "dilation=1", "groups=1"]
+TRANSPOSED = ["stride=1", "padding=0", "output_padding=0", "groups=1", "dilation=1"]
+KEYWORDS = ["padding_mode='zeros'", "layout='channels_first'", "activation=None", "algorithm='auto'", "out=None"]
+GRADIENT_KEYWORDS = ["layout='channels_first'", "algorithm='auto'", "out=None"]
+
+
+def parameters(function):
+    """(positional, keyword-only) parameters, with their defaults, as written."""
+    positional, keywords = [], []
+    for p in inspect.signature(function).parameters.values():
+        text = p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+        (keywords if p.kind is p.KEYWORD_ONLY else positional).append(text)
+    return positional, keywords
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_convolutions_have_the_positional_order_and_defaults_of_torch(rank):
+    assert parameters(getattr(convx, f"conv{rank}d")) == (FORWARD + LAYER, KEYWORDS)
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_transposed_convolutions_have_the_positional_order_and_defaults_of_torch(rank):
+    found = parameters(getattr(convx, f"conv_transpose{rank}d"))
+    assert found == (FORWARD + TRANSPOSED, KEYWORDS[1:])
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_gradients_have_the_positional_order_and_defaults_of_torch(rank):
+    modes = [KEYWORDS[0], *GRADIENT_KEYWORDS]
+    by_input, by_weight = ["input_size", "weight", "grad_output"], ["input", "weight_size", "grad_output"]
+    conv = f"conv{rank}d"
+    assert parameters(getattr(convx.grad, f"{conv}_input")) == (by_input + LAYER, modes)
+    assert parameters(getattr(convx.grad, f"{conv}_weight")) == (by_weight + LAYER, modes)
+    conv = f"conv_transpose{rank}d"
+    assert parameters(getattr(convx.grad, f"{conv}_input")) == (by_input + TRANSPOSED, GRADIENT_KEYWORDS)
+    assert parameters(getattr(convx.grad, f"{conv}_weight")) == (by_weight + TRANSPOSED, GRADIENT_KEYWORDS)
+
+
+def test_plan_conv_takes_the_layer_by_keyword():
+    positional, keywords = parameters(convx.plan_conv)
+    assert positional == ["input_shape", "weight", "bias=None"]
+    assert keywords == [*LAYER, *KEYWORDS[:-1], "workspace_limit=None"]
+
+
+def test_everything_public_is_there_and_documented():
+    for module in (convx, convx.grad):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if callable(thing):
+                assert len(inspect.getdoc(thing)) > 40, name
+    assert set(convx.__all__) <= set(dir(convx))
+
+
+@pytest.mark.parametrize("name", [n for n in convx.__all__ if n.startswith(("conv", "plan"))])
+def test_docstrings_of_layers_have_every_section(name):
+    text = inspect.getdoc(getattr(convx, name))
+    for section in ("Parameters", "Returns", "Raises", "Examples"):
+        assert f"\n{section}\n{'-' * len(section)}\n" in text, section
+    for parameter in inspect.signature(getattr(convx, name)).parameters:
+        assert parameter in text
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'conv4d'"):
+        convx.conv4d  # noqa: B018
+
+
+def test_plan_tells_about_itself():
+    weight = np.ones((2, 3, 3, 3), np.float32)
+    plan = convx.plan_conv((1, 3, 8, 8), weight, np.ones(2, np.float32), padding=1, activation="relu")
+    x = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    expected = convx.conv2d(x, weight, np.ones(2, np.float32), padding=1, activation="relu")
+    out = np.empty_like(expected)
+    assert plan(x, out=out) is out
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(plan(x), out)
+    assert plan.algorithm in plan.explain()
+    assert plan.algorithm != "auto"
+    assert plan.workspace_bytes >= 0
+    assert plan.weight_bytes >= weight.nbytes
+    assert (plan.input_shape, plan.output_shape, plan.dtype) == ((1, 3, 8, 8), (1, 2, 8, 8), np.float32)
+    assert repr(plan).startswith("ConvPlan(input_shape=(1, 3, 8, 8), output_shape=(1, 2, 8, 8), dtype=float32")
+
+
+def test_plan_keeps_its_own_weights():
+    weight = np.ones((1, 1, 2, 2))
+    plan = convx.plan_conv((1, 1, 3, 3), weight)
+    weight[...] = 7
+    np.testing.assert_array_equal(plan(np.ones((1, 1, 3, 3))), np.full((1, 1, 2, 2), 4.0))
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_plan_takes_its_rank_from_the_weight(rank):
+    weight = np.ones((2, 1) + (2,) * rank)
+    plan = convx.plan_conv((1,) + (3,) * rank, weight)
+    np.testing.assert_array_equal(plan(np.ones((1,) + (3,) * rank)), np.full((2,) + (2,) * rank, 2.0**rank))
+
+
+def test_threads_are_set_and_reset():
+    default = convx.get_num_threads()
+    convx.set_num_threads(3)
+    assert convx.get_num_threads() == 3
+    convx.set_num_threads(np.int64(1))
+    assert convx.get_num_threads() == 1
+    convx.set_num_threads(0)
+    assert convx.get_num_threads() == default >= 1
+
+
+def test_show_config_prints_version_and_threads(capsys):
+    convx.show_config()
+    text = capsys.readouterr().out
+    assert convx.__version__ in text
+    assert "threads" in text
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", "convx", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def test_command_line_tells_version_and_places():
+    assert run("--version").strip() == convx.__version__
+    assert run("--include-dir").strip() == convx.get_include()
+    assert run("--cmake-dir").strip() == convx.get_cmake_dir()
+    assert run("--pkgconfig-dir").strip().endswith("pkgconfig")
+
+
+def test_info_prints_what_a_bug_report_needs():
+    text = run("info")
+    for word in (convx.__version__, np.__version__, "threads", "instruction sets", convx.get_include()):
+        assert word in text
+
+
+def test_bench_prints_a_row_for_each_layer():
+    rows = run("bench", "--seconds", "0", "--threads", "1").splitlines()
+    assert len(rows) >= 10
+    assert all(len(row.split()) >= 8 for row in rows[2:])
+
+
+def test_import_loads_nothing_but_numpy_and_the_core():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import convx;"
+        "print(*sorted(m for m in set(sys.modules) - before if not m.startswith('convx')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"scipy", "torch", "argparse", "importlib.resources", "inspect", "subprocess", "matplotlib", "numpy.testing"}
+    assert not heavy & set(loaded)
+    assert len(loaded) <= 12, loaded

@@ -23,6 +23,13 @@ build: venv ## build convx and install it into .venv, editable
 	$(BIN)/python -m pip uninstall -q -y convx
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -C build-dir=build/editable -e .
 
+demo: $(VENV)/ready-demo build ## filter a photograph, learn a filter, draw both into demo-out/
+	$(BIN)/python -m convx demo --output demo-out
+
+$(VENV)/ready-demo: $(VENV)/ready
+	$(BIN)/python -m pip install -q --group demo
+	touch $@
+
 wheel: venv ## build sdist and wheel into dist/
 	$(BIN)/python -m build -q --outdir dist
 
@@ -39,6 +46,14 @@ sanitize: venv ## run the C tests under the address, undefined behaviour and thr
 	  cmake -S . -B build/sanitize-$$kind -G Ninja -DCONVX_TESTS=ON -DCONVX_SANITIZE=$$kind && \
 	  cmake --build build/sanitize-$$kind && ctest --test-dir build/sanitize-$$kind --output-on-failure || exit 1; \
 	done
+
+bench: build $(VENV)/ready-bench ## run every benchmark of asv_bench once, then print a table of layer times
+	cd asv_bench && asv run --quick --python=same --show-stderr
+	$(BIN)/python -m convx bench
+
+$(VENV)/ready-bench: $(VENV)/ready
+	$(BIN)/python -m pip install -q --group bench
+	touch $@
 
 peers: ## compare with PyTorch's operator samples and ONNX's node cases, in a venv of their own
 	$(PYTHON) -m venv build/peers
@@ -62,5 +77,5 @@ clean: ## remove what was built
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
-.PHONY: help venv build wheel test test-c sanitize peers lint format clean
+.PHONY: help venv build demo wheel test test-c sanitize bench peers lint format clean
 .DEFAULT_GOAL := help

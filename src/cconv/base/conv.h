@@ -45,12 +45,12 @@ typedef struct cx_tensors {
 
 static inline size_t cx_dtype_size(convx_dtype dtype) { return dtype == CONVX_FLOAT64 ? 8 : 4; }
 
-/* Pointer arithmetic in elements of a run-time size. */
+/* Pointer arithmetic in elements of a run-time size. Through integers: `base` may be null, or lie before its tensor. */
 static inline const void *cx_at(const void *base, int64_t offset, size_t size) {
-    return (const char *)base + offset * (int64_t)size;
+    return (const void *)((uintptr_t)base + (uintptr_t)offset * size);
 }
 static inline void *cx_at_mut(void *base, int64_t offset, size_t size) {
-    return (char *)base + offset * (int64_t)size;
+    return (void *)((uintptr_t)base + (uintptr_t)offset * size);
 }
 
 #endif

@@ -1,6 +1,5 @@
 #include "plan/plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -50,7 +49,7 @@ convx_status cx_plan_create(const convx_conv_params *params, convx_pass pass, co
     if (status != CONVX_OK) return status;
     if (!result || (weight && pass == CONVX_WEIGHT_GRADIENT) || (bias && pass != CONVX_FORWARD))
         return CONVX_INVALID_ARGUMENT;
-    convx_plan *plan = malloc(sizeof *plan);
+    convx_plan *plan = cx_aligned_alloc(sizeof *plan);
     if (!plan) return CONVX_OUT_OF_MEMORY;
     *plan = (convx_plan){.params = *params,
                          .pass = pass,
@@ -76,7 +75,7 @@ void cx_plan_destroy(convx_plan *plan) {
     cx_aligned_free(plan->weights);
     cx_aligned_free(plan->packed);
     cx_aligned_free(plan->bias);
-    free(plan);
+    cx_aligned_free(plan);
 }
 
 /*

@@ -126,7 +126,9 @@ def test_show_config_prints_version_and_threads(capsys):
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "convx", *arguments], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "convx", *arguments], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_command_line_tells_version_and_places():
@@ -154,6 +156,16 @@ def test_import_loads_nothing_but_numpy_and_the_core():
         "print(*sorted(m for m in set(sys.modules) - before if not m.startswith('convx')))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"scipy", "torch", "argparse", "importlib.resources", "inspect", "subprocess", "matplotlib", "numpy.testing"}
+    heavy = {
+        "scipy",
+        "torch",
+        "argparse",
+        "importlib.resources",
+        "pathlib",
+        "inspect",
+        "subprocess",
+        "matplotlib",
+        "numpy.testing",
+    }
     assert not heavy & set(loaded)
     assert len(loaded) <= 12, loaded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import SupportsIndex
 
 from convx import _core
@@ -71,7 +70,7 @@ def get_include() -> str:
     >>> os.path.exists(os.path.join(convx.get_include(), "convx.h"))
     True
     """
-    return str(_installed("include"))
+    return _installed("include")
 
 
 def get_cmake_dir() -> str:
@@ -86,20 +85,21 @@ def get_cmake_dir() -> str:
     >>> os.path.exists(os.path.join(convx.get_cmake_dir(), "convxConfig.cmake"))
     True
     """
-    return str(_installed("lib/cmake/convx"))
+    return _installed("lib/cmake/convx")
 
 
 def get_pkgconfig_dir() -> str:
     """Return the directory that holds ``convx.pc``, for ``PKG_CONFIG_PATH``."""
-    return str(_installed("lib/pkgconfig"))
+    return _installed("lib/pkgconfig")
 
 
-def _installed(name: str) -> Path:
+def _installed(name: str) -> str:
+    # Imported here: loading them would be most of the time that importing convx takes.
     from importlib.resources import files
+    from os.path import isdir
 
     # Not beside __file__: in an editable install the package lies in two places.
-    found = files("convx").joinpath(name)
-    path = Path(str(found))
-    if not path.is_dir():
+    path = str(files("convx").joinpath(name))
+    if not isdir(path):
         raise FileNotFoundError(f"this installation of convx lacks {name!r} (looked at {path}); reinstall convx")
     return path

@@ -1,4 +1,4 @@
-"""convx on ONNX's backend test cases of Conv and ConvTranspose: the node cases and the models converted from PyTorch."""
+"""convx on the backend test cases of ONNX for Conv and ConvTranspose: nodes, and models converted from PyTorch."""
 
 import pathlib
 
@@ -7,10 +7,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
+import convx  # noqa: E402
 from onnx.backend.test.case.node import collect_testcases  # noqa: E402
 from onnx.backend.test.loader import load_model_tests  # noqa: E402
-
-import convx  # noqa: E402
 
 OPERATORS = ("Conv", "ConvTranspose")
 AUTO_PADS = {"VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same_lower"}
@@ -75,7 +74,9 @@ def run(model, inputs):
         total = [(n - 1) * s + d * (k - 1) + 1 + e - o for (n, k, s, d, o), e in zip(sizes, extra, strict=True)]
         extra = tuple(e + max(0, -t) for e, t in zip(extra, total, strict=True))
         cut = [max(0, t) for t in total]
-        arguments["padding"] = tuple((t // 2, t - t // 2) if auto == "SAME_UPPER" else (t - t // 2, t // 2) for t in cut)
+        arguments["padding"] = tuple(
+            (t // 2, t - t // 2) if auto == "SAME_UPPER" else (t - t // 2, t // 2) for t in cut
+        )
     return getattr(convx, f"conv_transpose{rank}d")(x, w, *bias, output_padding=extra, **arguments)
 
 

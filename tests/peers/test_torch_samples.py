@@ -5,9 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402
-
 import convx  # noqa: E402
+from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402
 
 NAMES = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 OPS = {op.name.removeprefix("nn.functional."): op for op in op_db if op.name.removeprefix("nn.functional.") in NAMES}
@@ -189,7 +188,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "changes"), REFUSED, ids=[f"{n}-{'-'.join(c)}-{i}" for i, (n, c) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    ("name", "changes"), REFUSED, ids=[f"{n}-{'-'.join(c)}-{i}" for i, (n, c) in enumerate(REFUSED)]
+)
 def test_what_torch_refuses_beyond_its_samples_is_refused(name, changes):
     arguments = {"input": X, "weight": WT if "transpose" in name else W, **changes}
     with pytest.raises((RuntimeError, ValueError, TypeError)):
@@ -217,9 +218,7 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "changes"), ACCEPTED, ids=[f"{n}-{'-'.join(c)}-{i}" for i, (n, c) in enumerate(ACCEPTED)]
-)
+@pytest.mark.parametrize(("name", "changes"), ACCEPTED, ids=[f"{n}-{'-'.join(c)}" for n, c in ACCEPTED])
 def test_what_torch_accepts_beyond_its_samples_gives_its_values(name, changes):
     weight = torch.randn((2, 4, 3, 3) if "transpose" in name else (4, 2, 3, 3))
     arguments = {"input": torch.randn(1, 2, 6, 6), "weight": weight, **changes}

@@ -15,7 +15,17 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
-enum { WAY_PIXELS = 0, WAY_CHANNELS = 1 };
+/* Bits of a decision's variant. */
+enum { WAY_PIXELS = 0, WAY_CHANNELS = 1, WEIGHTS_KEPT = 2 };
+
+/* How the product reads the weights. */
+typedef enum weight_form {
+    WEIGHTS_IN_PLACE,
+    WEIGHTS_PACKED,    /* all of them, before the run or in the plan */
+    WEIGHTS_ON_THE_WAY /* block by block: where pixels are so few that each block is used once */
+} weight_form;
+
+#define FEW_PIXELS 64
 
 #define MAX_PARTS 32 /* correlations set up at a time */
 
@@ -56,6 +66,14 @@ static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
     }
     *pixels = cx_pixel_axis(c->batch, c->grid, &stride);
     return pixels->digits == 1;
+}
+
+static weight_form form_of(const cx_correlation *c, int variant) {
+    const int64_t pixels = c->batch * count3(c->grid);
+    cx_patch_order order;
+    cx_axis axis;
+    if (!(variant & WAY_CHANNELS) && weights_in_place(c, pixels, &order, &axis)) return WEIGHTS_IN_PLACE;
+    return (variant & WEIGHTS_KEPT) || pixels > FEW_PIXELS ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
 }
 
 /* Elements of packed weights of one group: rows for pixels, whole panels for channels. */
@@ -120,10 +138,9 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int wa
 typedef struct part {
     cx_correlation c;
     const void *weights; /* w[0,0,0,0] of this correlation, or the packed ones */
-    bool packed;
+    weight_form form;
     cx_patch_order order;
-    cx_axis weight_axis;  /* k, where not packed */
-    cx_axis weight_rows;
+    cx_axis weight_k, weight_co; /* of the weights as the product reads them; not for packed panels */
     bool in_place;        /* patches, for WAY_CHANNELS */
     cx_axis pixel_rows;   /* of src, then */
     cx_gemm_blocks blocks;
@@ -136,7 +153,7 @@ typedef struct job {
     const cx_tensors *tensors;
     const void *src;
     size_t size, thread_bytes;
-    int way;
+    int variant;
     char *scratch;
     part *parts;
     int count;
@@ -159,6 +176,13 @@ static void cut_tasks(part *p, const cx_kernels *kernels, int threads) {
     }
 }
 
+/* Weights packed on the way, as columns: no two threads pack the same. Pixels are few. */
+static void cut_tasks_by_columns(part *p, const cx_kernels *kernels, int threads) {
+    const int64_t panels = ceil_div(p->n, kernels->gemm.nr);
+    p->m_tasks = 1;
+    p->n_tasks = max(ceil_div(p->n, p->blocks.nc), min(panels, ceil_div(threads, p->c.groups)));
+}
+
 /* The same with rows and columns exchanged: packed panels are shared, so it is pixels (rows) that are cut. */
 static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
     const int64_t tiles = ceil_div(p->m, kernels->gemm.mr), panels = ceil_div(p->n, kernels->gemm.nr);
@@ -174,29 +198,41 @@ static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
         p->n_tasks = min(panels, ceil_div(threads, groups));
 }
 
-static void set_up(part *p, const cx_kernels *kernels, int way, int threads) {
+static cx_axis weight_k_axis(const cx_correlation *c) {
+    const int64_t extent[4] = {c->ci, c->taps[0], c->taps[1], c->taps[2]};
+    const int64_t stride[4] = {c->w_ci, c->w_tap[0], c->w_tap[1], c->w_tap[2]};
+    return cx_axis_make(extent, stride);
+}
+
+static void set_up(part *p, const cx_kernels *kernels, int variant, int threads) {
     const cx_correlation *c = &p->c;
-    const int64_t pixels = c->batch * count3(c->grid);
+    const int64_t pixels = c->batch * count3(c->grid), nr = kernels->gemm.nr;
+    const bool channels = variant & WAY_CHANNELS;
+    p->form = form_of(c, variant);
     p->k = c->ci * count3(c->taps);
-    p->m = way == WAY_PIXELS ? c->co : pixels;
-    p->n = way == WAY_PIXELS ? pixels : c->co;
+    p->m = channels ? pixels : c->co;
+    p->n = channels ? c->co : pixels;
     p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k);
     p->order = CX_TAPS_FASTEST;
-    if (way == WAY_PIXELS) {
-        p->packed = !weights_in_place(c, pixels, &p->order, &p->weight_axis);
-        p->weight_rows = cx_axis_line(c->co, c->w_co);
-        if (p->packed) {
-            p->order = CX_TAPS_FASTEST;
-            p->weight_axis = cx_axis_line(p->k, 1);
-            p->weight_rows = cx_axis_line(c->co, p->k);
+    p->weight_k = weight_k_axis(c);
+    p->weight_co = cx_axis_line(c->co, c->w_co);
+    if (channels) {
+        p->in_place = patches_in_place(c, &p->pixel_rows);
+        if (p->form == WEIGHTS_PACKED) {
+            p->order = CX_CHANNELS_FASTEST;
+            p->blocks.nc = ceil_div(p->n, nr) * nr;
+            cut_tasks_by_rows(p, kernels, threads);
+        } else {
+            cut_tasks_by_columns(p, kernels, threads);
+        }
+    } else {
+        if (p->form == WEIGHTS_PACKED) {
+            p->weight_k = cx_axis_line(p->k, 1);
+            p->weight_co = cx_axis_line(c->co, p->k);
+        } else if (p->form == WEIGHTS_IN_PLACE) {
+            weights_affine(c, &p->order, &p->weight_k);
         }
         cut_tasks(p, kernels, threads);
-    } else {
-        p->packed = true;
-        p->order = CX_CHANNELS_FASTEST;
-        p->in_place = patches_in_place(c, &p->pixel_rows);
-        p->blocks.nc = ceil_div(p->n, kernels->gemm.nr) * kernels->gemm.nr;
-        cut_tasks_by_rows(p, kernels, threads);
     }
 }
 
@@ -213,29 +249,36 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
     const void *bias = j->tensors->bias ? cx_at(j->tensors->bias, group * c->co, j->size) : NULL;
     const cx_axis pixels = cx_pixel_axis(c->batch, c->grid, &c->dst);
     const cx_axis channels = cx_axis_line(c->co, c->dst.channel);
-    if (j->way == WAY_PIXELS) {
-        const int64_t offset = group * (p->packed ? packed_group(c, j->kernels, WAY_PIXELS) : c->w_group);
-        gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size), .row = p->weight_rows, .k = p->weight_axis};
+    if (!(j->variant & WAY_CHANNELS)) {
+        const int64_t offset = group * (p->form == WEIGHTS_PACKED ? packed_group(c, j->kernels, WAY_PIXELS) : c->w_group);
+        gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size),
+                                 .row = p->weight_co,
+                                 .k = p->weight_k,
+                                 .copy = p->form == WEIGHTS_ON_THE_WAY};
         gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PIXELS, .patches = patches, .order = p->order};
         gemm->c_row = channels;
         gemm->c_column = pixels;
         gemm->bias_rows = bias;
-    } else {
-        const int64_t offset = group * packed_group(c, j->kernels, WAY_CHANNELS);
-        if (p->in_place) {
-            int64_t start = 0;
-            for (int d = 0; d < 3; ++d) start += c->origin[d] * c->src.space[d];
-            gemm->a = (cx_gemm_rows){.base = cx_at(patches->base, start, j->size),
-                                     .row = p->pixel_rows,
-                                     .k = cx_axis_line(c->ci, c->src.channel)};
-        } else {
-            gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order};
-        }
-        gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PACKED, .packed = cx_at(p->weights, offset, j->size)};
-        gemm->c_row = pixels;
-        gemm->c_column = channels;
-        gemm->bias_columns = bias;
+        return;
     }
+    if (p->in_place) {
+        int64_t start = 0;
+        for (int d = 0; d < 3; ++d) start += c->origin[d] * c->src.space[d];
+        gemm->a = (cx_gemm_rows){.base = cx_at(patches->base, start, j->size),
+                                 .row = p->pixel_rows,
+                                 .k = cx_axis_line(c->ci, c->src.channel)};
+    } else {
+        gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order};
+    }
+    const bool packed = p->form == WEIGHTS_PACKED;
+    const int64_t offset = group * (packed ? packed_group(c, j->kernels, WAY_CHANNELS) : c->w_group);
+    gemm->b = (cx_gemm_panels){.kind = packed ? CX_PANELS_PACKED : CX_PANELS_MATRIX,
+                               .base = cx_at(p->weights, offset, j->size),
+                               .k = p->weight_k,
+                               .column = p->weight_co};
+    gemm->c_row = pixels;
+    gemm->c_column = channels;
+    gemm->bias_columns = bias;
 }
 
 static void run_task(void *context, int64_t index, int worker) {
@@ -265,19 +308,18 @@ typedef struct pack_job {
     char *packed;
     size_t size;
     int way;
-    cx_patch_order order;
     int64_t pieces; /* of one group: panels, or rows */
 } pack_job;
 
 #define PACK_K 256   /* offsets looked up at a time */
 #define PACK_ROWS 16 /* rows packed together: neighbours share cache lines */
 
-/* k in the order in which weights most likely lie in memory; k_row says where each goes in the packed order. */
+/* k in the order in which weights most likely lie in memory; row says where each goes in a panel: channels run fastest there. */
 static void look_up_k(const pack_job *j, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset, int64_t *row) {
     const int64_t taps = count3(j->c->taps);
     cx_axis_offsets(axis, k0, kn, offset);
     for (int64_t i = 0; i < kn; ++i)
-        row[i] = j->order == CX_TAPS_FASTEST ? k0 + i : (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
+        row[i] = (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
 }
 
 static void pack_piece(void *context, int64_t index, int worker) {
@@ -285,9 +327,7 @@ static void pack_piece(void *context, int64_t index, int worker) {
     const pack_job *j = context;
     const cx_correlation *c = j->c;
     const int64_t k = c->ci * count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
-    const int64_t extent[4] = {c->ci, c->taps[0], c->taps[1], c->taps[2]};
-    const int64_t stride[4] = {c->w_ci, c->w_tap[0], c->w_tap[1], c->w_tap[2]};
-    const cx_axis axis = cx_axis_make(extent, stride);
+    const cx_axis axis = weight_k_axis(c);
     const int64_t unit = j->way == WAY_CHANNELS ? j->kernels->gemm.nr : PACK_ROWS;
     const int64_t first = piece * unit, count = min(unit, c->co - first);
     const void *src = cx_at(j->weights, group * c->w_group, j->size);
@@ -304,27 +344,26 @@ static void pack_piece(void *context, int64_t index, int worker) {
     }
 }
 
-static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int way, cx_patch_order order, int threads,
-                      const void *weights, void *packed) {
-    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order, 0};
+static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int way, int threads, const void *weights,
+                      void *packed) {
+    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, 0};
     j.pieces = ceil_div(c->co, way == WAY_CHANNELS ? kernels->gemm.nr : PACK_ROWS);
     cx_parallel_for(c->groups * j.pieces, threads, pack_piece, &j);
 }
 
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
-static size_t thread_bytes(const cx_conv *conv, const cx_kernels *kernels, int way) {
+static size_t thread_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant) {
     size_t most = 0;
     const int64_t parts = cx_correlation_count(conv);
+    const cx_tensors none = {0};
+    const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
     for (int64_t i = 0; i < parts; ++i) {
-        part p;
-        cx_correlation_get(conv, i, &p.c);
-        p.weights = NULL;
-        set_up(&p, kernels, way, 1);
-        cx_tensors none = {0};
-        const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .way = way};
+        part p = {0};
         cx_patches patches;
         cx_gemm gemm;
+        cx_correlation_get(conv, i, &p.c);
+        set_up(&p, kernels, variant, 1);
         gemm_of(&j, &p, 0, &patches, &gemm);
         const size_t bytes = cx_gemm_scratch(kernels, &gemm, p.blocks);
         if (bytes > most) most = bytes;
@@ -332,16 +371,14 @@ static size_t thread_bytes(const cx_conv *conv, const cx_kernels *kernels, int w
     return cx_align_up(most);
 }
 
-static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int way, bool all) {
+static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant) {
     int64_t elements = 0;
     const int64_t parts = cx_correlation_count(conv);
     for (int64_t i = 0; i < parts; ++i) {
         cx_correlation c;
         cx_correlation_get(conv, i, &c);
-        cx_patch_order order;
-        cx_axis axis;
-        if (all || way == WAY_CHANNELS || !weights_in_place(&c, c.batch * count3(c.grid), &order, &axis))
-            elements += c.groups * packed_group(&c, kernels, way);
+        if (form_of(&c, variant) == WEIGHTS_PACKED)
+            elements += c.groups * packed_group(&c, kernels, variant & WAY_CHANNELS);
     }
     return elements ? cx_align_up((size_t)(elements + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype)) : 0;
 }
@@ -356,29 +393,28 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         for (int way = 0; way < 2; ++way) cost[way] += cost_of(&c, kernels, way, kept);
     }
     const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;
-    decision->variant = way;
+    decision->variant = way | (kept ? WEIGHTS_KEPT : 0);
     decision->cost = cost[way] * (double)parts / (double)looked_at;
     decision->threads = cx_threads_for(decision->cost, threads);
-    decision->thread_bytes = thread_bytes(conv, kernels, way);
-    decision->packed_bytes = packed_bytes(conv, kernels, way, false);
+    decision->thread_bytes = thread_bytes(conv, kernels, decision->variant);
+    decision->packed_bytes = packed_bytes(conv, kernels, decision->variant);
     decision->shared_bytes = kept ? 0 : decision->packed_bytes;
     decision->reason = way == WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
     return true;
 }
 
-/* Calls back for each correlation in turn with the place of its packed weights. */
 static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
                  void *packed) {
     char *at = packed;
     const size_t size = cx_dtype_size(kernels->dtype);
+    const int way = decision->variant & WAY_CHANNELS;
     const int64_t parts = cx_correlation_count(conv);
     for (int64_t i = 0; i < parts; ++i) {
-        part p;
-        cx_correlation_get(conv, i, &p.c);
-        set_up(&p, kernels, decision->variant, 1);
-        if (!p.packed) continue;
-        pack_part(&p.c, kernels, decision->variant, p.order, decision->threads, cx_at(weights, p.c.w_offset, size), at);
-        at += (size_t)(p.c.groups * packed_group(&p.c, kernels, decision->variant)) * size;
+        cx_correlation c;
+        cx_correlation_get(conv, i, &c);
+        if (form_of(&c, decision->variant) != WEIGHTS_PACKED) continue;
+        pack_part(&c, kernels, way, decision->threads, cx_at(weights, c.w_offset, size), at);
+        at += (size_t)(c.groups * packed_group(&c, kernels, way)) * size;
     }
 }
 
@@ -389,7 +425,6 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         return;
     }
     const size_t size = cx_dtype_size(kernels->dtype);
-    const int way = decision->variant;
     const char *packed = tensors->packed;
     if (!packed && decision->packed_bytes) {
         pack(conv, kernels, decision, tensors->w, workspace);
@@ -402,7 +437,7 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         .src = conv->pass == CONVX_FORWARD ? tensors->x : tensors->y,
         .size = size,
         .thread_bytes = decision->thread_bytes,
-        .way = way,
+        .variant = decision->variant,
         .scratch = (char *)workspace + decision->shared_bytes,
         .parts = parts,
     };
@@ -411,10 +446,10 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     for (int64_t i = 0; i < all; ++i) {
         part *p = &parts[j.count];
         cx_correlation_get(conv, i, &p->c);
-        set_up(p, kernels, way, decision->threads);
-        if (p->packed) {
+        set_up(p, kernels, decision->variant, decision->threads);
+        if (p->form == WEIGHTS_PACKED) {
             p->weights = packed;
-            packed += (size_t)(p->c.groups * packed_group(&p->c, kernels, way)) * size;
+            packed += (size_t)(p->c.groups * packed_group(&p->c, kernels, decision->variant & WAY_CHANNELS)) * size;
         } else {
             p->weights = cx_at(tensors->w, p->c.w_offset, size);
         }

@@ -31,9 +31,19 @@ static bool rows_in_place(const cx_gemm_rows *a) {
     return !a->patches && !a->copy && a->row.digits == 1;
 }
 
-/* Scratch: the block of b, the block of a, and the offsets of rows, of k and of columns. */
+/*
+ * A result whose rows or columns are scattered in memory is added up in a dense stage and stored once, if the stage is small.
+ * Never needed where one block of k does it all.
+ */
+static bool staged(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
+    const size_t bytes = (size_t)gemm->m * (size_t)blocks.nc * cx_dtype_size(kernels->dtype);
+    const bool scattered = gemm->c_row.digits > 1 || gemm->c_column.digits > 1 || cx_axis_step(&gemm->c_column) != 1;
+    return scattered && gemm->k > blocks.kc && bytes <= cx_cpu_get()->l2 / 4;
+}
+
+/* Scratch: the block of b, the block of a, the offsets of rows, of k, and the stage. */
 typedef struct layout {
-    size_t b, a, row_offset, k_offset, total;
+    size_t b, a, row_offset, k_offset, stage, total;
 } layout;
 
 static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
@@ -47,7 +57,11 @@ static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_
     l.row_offset = end;
     end += cx_align_up((size_t)blocks.mc * sizeof(int64_t));
     l.k_offset = end;
-    if (!rows_in_place(&gemm->a)) end += cx_align_up((size_t)blocks.kc * sizeof(int64_t));
+    if (!rows_in_place(&gemm->a) || gemm->b.kind == CX_PANELS_MATRIX)
+        end += cx_align_up(2 * (size_t)blocks.kc * sizeof(int64_t));
+    l.stage = end;
+    if (staged(kernels, gemm, blocks))
+        end += cx_align_up((size_t)gemm->m * (size_t)blocks.nc * cx_dtype_size(kernels->dtype));
     l.total = end;
     return l;
 }
@@ -66,6 +80,7 @@ typedef struct block {
     int64_t m0, m1;
     const int64_t *row_offset; /* in c, of rows m0 ... */
     bool first, last;          /* block of k */
+    int64_t stage_row;
 } block;
 
 static bool evenly_spaced(const int64_t *offset, int64_t count) {
@@ -74,8 +89,8 @@ static bool evenly_spaced(const int64_t *offset, int64_t count) {
     return true;
 }
 
-/* One row of tiles: a panel against all rows of the block. */
-static void run_panel(const block *t, const char *panel, int64_t n0, int64_t columns) {
+/* One row of tiles: a panel against all rows of the block. stage: the dense place of its first tile, or NULL. */
+static void run_panel(const block *t, const char *panel, int64_t n0, int64_t columns, char *stage) {
     const cx_gemm *gemm = t->gemm;
     const cx_gemm_kernels *g = &t->kernels->gemm;
     const int lanes = t->kernels->lanes;
@@ -109,7 +124,7 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
         if (start.kind == CX_START_ROWS) start.bias = cx_at(gemm->bias_rows, t->m0 + i, t->size);
         const char *a = t->a + i * t->a_row * (int64_t)t->size;
         const int64_t *row = t->row_offset + i;
-        const bool straight = whole && evenly_spaced(row, height);
+        const bool straight = whole && !stage && evenly_spaced(row, height);
         const cx_gemm_tile kernel = g->tile[height][vectors];
         if (straight) {
             void *c = cx_at_mut(gemm->c, row[0] + column_offset[0], t->size);
@@ -119,27 +134,40 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
                 for (int64_t r = 0; r < height; ++r)
                     t->kernels->activate(cx_at_mut(c, r * ldc, t->size), columns, gemm->activation);
         } else {
-            if (start.kind == CX_START_RESULT) g->gather(tile, g->nr, gemm->c, row, height, column_offset, columns);
-            kernel(t->kn, a, t->a_row, t->a_col, panel, tile, g->nr, &start);
+            char *at = stage ? stage + (size_t)(i * t->stage_row) * t->size : tile;
+            const int64_t ld = stage ? t->stage_row : g->nr;
+            if (start.kind == CX_START_RESULT && !stage)
+                g->gather(at, ld, gemm->c, row, height, column_offset, columns);
+            kernel(t->kn, a, t->a_row, t->a_col, panel, at, ld, &start);
             if (t->last && gemm->activation != CONVX_ACT_NONE)
                 for (int64_t r = 0; r < height; ++r)
-                    t->kernels->activate(cx_at_mut(tile, r * g->nr, t->size), columns, gemm->activation);
-            g->scatter(tile, g->nr, gemm->c, row, height, column_offset, columns);
+                    t->kernels->activate(cx_at_mut(at, r * ld, t->size), columns, gemm->activation);
+            if (t->last || !stage) g->scatter(at, ld, gemm->c, row, height, column_offset, columns);
         }
         i += height;
     }
 }
 
+/* k_offset has room for 2 * kn. */
 static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, int64_t n1, int64_t k0, int64_t kn,
-                   char *dst) {
+                   int64_t *k_offset, char *dst) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const size_t panel = (size_t)kn * (size_t)g->nr * cx_dtype_size(kernels->dtype);
+    if (gemm->b.kind == CX_PANELS_MATRIX) {
+        cx_axis_offsets(&gemm->b.k, k0, kn, k_offset);
+        for (int64_t k = 0; k < kn; ++k) k_offset[kn + k] = k;
+    }
     for (int64_t n = n0; n < n1; n += g->nr, dst += panel) {
         const int64_t columns = min(n1 - n, g->nr);
-        if (gemm->b.kind == CX_PANELS_PIXELS)
+        if (gemm->b.kind == CX_PANELS_MATRIX) {
+            int64_t column_offset[CX_GEMM_MAX_NR];
+            cx_axis_offsets(&gemm->b.column, n, columns, column_offset);
+            g->pack_panel(gemm->b.base, k_offset, k_offset + kn, kn, column_offset, columns, dst);
+        } else if (gemm->b.kind == CX_PANELS_PIXELS) {
             g->pack_pixel_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
-        else
+        } else {
             g->pack_patch_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
+        }
     }
 }
 
@@ -174,7 +202,7 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
     const int nr = kernels->gemm.nr;
     int64_t *row_offset = (int64_t *)(void *)(scratch + l.row_offset);
     int64_t *k_offset = (int64_t *)(void *)(scratch + l.k_offset);
-    const bool in_place = rows_in_place(&gemm->a);
+    const bool in_place = rows_in_place(&gemm->a), stage = staged(kernels, gemm, blocks);
     int64_t k0 = 0;
     do {
         int64_t kn = min(gemm->k - k0, blocks.kc);
@@ -183,10 +211,10 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
         size_t panel;
         if (gemm->b.kind == CX_PANELS_PACKED) {
             panel = (size_t)gemm->k * (size_t)nr * size;
-            b = (const char *)gemm->b.packed + (size_t)(n0 / nr) * panel + (size_t)k0 * (size_t)nr * size;
+            b = (const char *)gemm->b.base + (size_t)(n0 / nr) * panel + (size_t)k0 * (size_t)nr * size;
         } else {
             panel = (size_t)kn * (size_t)nr * size;
-            if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, scratch + l.b);
+            if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, k_offset, scratch + l.b);
             b = scratch + l.b;
         }
         for (int64_t m = m0; m < m1; m += blocks.mc) {
@@ -196,8 +224,12 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
             take_a(&t, k0, scratch + l.a, row_offset, k_offset);
             cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
             t.row_offset = row_offset;
-            for (int64_t n = n0, j = 0; n < n1; n += nr, ++j)
-                run_panel(&t, b + (size_t)j * panel, n, min(n1 - n, nr));
+            t.stage_row = blocks.nc;
+            for (int64_t n = n0, j = 0; n < n1; n += nr, ++j) {
+                const int64_t corner = (m - m0) * blocks.nc + j * nr;
+                run_panel(&t, b + (size_t)j * panel, n, min(n1 - n, nr),
+                          stage ? scratch + l.stage + (size_t)corner * size : NULL);
+            }
         }
         k0 += kn;
     } while (k0 < gemm->k);

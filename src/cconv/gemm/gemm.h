@@ -26,9 +26,15 @@ typedef struct cx_gemm_rows {
 
 /* The vector side, as panels of nr columns. */
 typedef struct cx_gemm_panels {
-    enum { CX_PANELS_PACKED, CX_PANELS_PIXELS, CX_PANELS_PATCH_COLUMNS } kind;
-    const void *packed;        /* whole panels: panel j begins at j * k * nr elements */
-    const cx_patches *patches; /* packed on the way: pixels as columns, or (channel, tap) as columns and pixels as k */
+    enum {
+        CX_PANELS_PACKED,        /* whole panels, packed before: panel j begins at j * k * nr elements */
+        CX_PANELS_MATRIX,        /* packed on the way: element (k, j) at base[k + column] */
+        CX_PANELS_PIXELS,        /* packed on the way: pixels as columns */
+        CX_PANELS_PATCH_COLUMNS, /* packed on the way: (channel, tap) as columns, pixels as k */
+    } kind;
+    const void *base; /* of the first two */
+    cx_axis k, column;
+    const cx_patches *patches; /* of the last two */
     cx_patch_order order;
 } cx_gemm_panels;
 

@@ -50,25 +50,29 @@ static inline void pack_row_by_taps(const cx_patches *p, const real *image, cons
         dst += count;
         kn -= count;
         c = 0;
-        tap[2] += taps;
-        if (tap[2] == p->taps[2]) {
-            tap[2] = 0;
-            if (++tap[1] == p->taps[1]) {
-                tap[1] = 0;
-                ++tap[0];
-            }
-        }
+        tap[2] += taps - 1;
+        next_tap(p, tap);
     }
 }
 
+/* Rows in the order (channel, tap): the taps are located once and serve every channel. */
 static inline void pack_row_by_channels(const cx_patches *p, const real *image, const int64_t at[3], int64_t k0,
                                         int64_t kn, real *dst) {
     const int64_t taps = p->taps[0] * p->taps[1] * p->taps[2];
-    int64_t tap[3];
-    for (int64_t k = 0; k < kn; ++k) {
-        tap_at(p, (k0 + k) % taps, tap);
+    int64_t tap[3], t = k0 % taps, c = k0 / taps;
+    tap_at(p, t, tap);
+    for (int64_t first = 0; first < kn && first < taps; ++first) {
         const int64_t place = locate_place(p, at, tap);
-        dst[k] = place == INT64_MIN ? 0 : image[place + (k0 + k) / taps * p->stride.channel];
+        const real *src = place == INT64_MIN ? image : image + place + c * p->stride.channel;
+        if (place == INT64_MIN)
+            for (int64_t k = first; k < kn; k += taps) dst[k] = 0;
+        else
+            for (int64_t k = first; k < kn; k += taps, src += p->stride.channel) dst[k] = *src;
+        next_tap(p, tap);
+        if (++t == taps) {
+            t = 0;
+            ++c;
+        }
     }
 }
 

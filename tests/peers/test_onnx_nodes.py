@@ -1,4 +1,4 @@
-"""convx on the backend test cases of ONNX for Conv and ConvTranspose: nodes, and models converted from PyTorch."""
+"""convx on ONNX's backend cases of Conv and ConvTranspose: nodes, and models converted from PyTorch."""
 
 import pathlib
 

@@ -13,7 +13,7 @@ static const cx_algorithm winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decline_winog
 
 /* Of two that cost the same, the first is taken. */
 static const cx_algorithm *const candidates[] = {
-    &winograd_4x4, &winograd_2x2, &winograd_6x6, &cx_algorithm_gemm, &cx_algorithm_reference,
+    &winograd_4x4, &winograd_2x2, &winograd_6x6, &cx_algorithm_gemm, &cx_algorithm_direct, &cx_algorithm_reference,
 };
 
 const cx_algorithm *cx_candidate(int index) {

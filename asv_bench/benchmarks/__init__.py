@@ -1,0 +1,1 @@
+"""Benchmarks of convx beside NumPy and SciPy, for asv."""

@@ -97,6 +97,46 @@ static void with_cuts(layer *l, convx_pass pass, const void *expected, void *oth
 }
 static void bits_do_not_depend_on_how_the_batch_is_cut(void) { CHECK(for_each_shape(with_cuts) > 50); }
 
+/* Small layers of every kind: where a choice hangs on the number of pixels, some of them lie on either side of it. */
+static void bits_of_random_layers_do_not_depend_on_how_the_batch_is_cut(void) {
+    for (int i = 0; i < 1500; ++i) {
+        layer l = {.p = params_random(one_in(2) ? CONVX_FLOAT32 : CONVX_FLOAT64)};
+        layout how[3];
+        layer_random_layouts(how);
+        l.p.batch = random_in(2, 9);
+        layer_tensors(&l, how, IN_HEAP);
+        tensor_fill_reals(&l.input);
+        tensor_fill_reals(&l.weight);
+        tensor_fill_reals(&l.output);
+        tensor_fill_reals(&l.bias);
+        for (int pass = 0; pass < 2; ++pass) {
+            if (pass == CONVX_INPUT_GRADIENT && l.p.padding_mode != CONVX_PAD_ZEROS) continue;
+            const tensor *result = layer_result(&l, (convx_pass)pass);
+            tensor *source = pass == CONVX_FORWARD ? &l.input : &l.output;
+            const int64_t each = result->count / l.p.batch;
+            double *expected = malloc(sizeof(double) * (size_t)result->count);
+            for (int c = 0; cx_candidate(c); ++c) {
+                layer single = l;
+                l.p.algorithm = single.p.algorithm = cx_candidate(c)->id;
+                if (layer_run(&l, (convx_pass)pass, l.bias.data, result->data) != CONVX_OK) continue;
+                for (int64_t k = 0; k < result->count; ++k) expected[k] = tensor_get(result, k);
+                single.p.batch = 1;
+                for (int64_t n = 0; n < l.p.batch; ++n) {
+                    tensor *moving = pass == CONVX_FORWARD ? &single.input : &single.output;
+                    moving->data = (char *)source->data + n * source->stride[0] * (int64_t)source->element;
+                    void *to = (char *)result->data + n * result->stride[0] * (int64_t)result->element;
+                    CHECK(layer_run(&single, (convx_pass)pass, l.bias.data, to) == CONVX_OK);
+                }
+                for (int64_t k = 0; k < result->count; ++k)
+                    CHECK_THAT(tensor_get(result, k) == expected[k], "image %lld: %s", (long long)(k / each),
+                               layer_text(&l, (convx_pass)pass));
+            }
+            free(expected);
+        }
+        layer_free(&l);
+    }
+}
+
 static void *moved(const tensor *t, int64_t elements, void **block) {
     *block = malloc(bytes_of(t) + 128);
     char *to = (char *)(((uintptr_t)*block + 63) / 64 * 64) + elements * (int64_t)t->element;
@@ -157,6 +197,7 @@ static void the_bits_of_a_bias_gradient_do_not_depend_on_threads(void) {
 int main(void) {
     RUN(bits_do_not_depend_on_the_number_of_threads);
     RUN(bits_do_not_depend_on_how_the_batch_is_cut);
+    RUN(bits_of_random_layers_do_not_depend_on_how_the_batch_is_cut);
     RUN(bits_do_not_depend_on_alignment);
     RUN(a_plan_gives_the_bits_of_the_one_shot_call);
     RUN(the_bits_of_a_bias_gradient_do_not_depend_on_threads);

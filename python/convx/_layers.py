@@ -523,17 +523,17 @@ def plan_conv(
     >>> plan.algorithm
     'reference'
     """
-    weight = _arguments.as_array(weight, "weight")
-    rank = weight.ndim - 2
+    filters = _arguments.as_array(weight, "weight")
+    rank = filters.ndim - 2
     if rank not in (1, 2, 3):
         raise ValueError(
             "weight must have 3 to 5 dimensions, (out_channels, in_channels / groups, kernel...); "
-            f"got shape {weight.shape}"
+            f"got shape {filters.shape}"
         )
     return _core.ConvPlan(
         rank,
         input_shape,
-        weight,
+        filters,
         bias,
         stride,
         padding,

@@ -43,16 +43,15 @@ static size_t weights_bytes(const cx_blocking *b, size_t size) {
 }
 
 static size_t tile_bytes(const cx_blocking *b, size_t size, int lanes) {
-    if (!b->tile) return 0;
-    const int64_t width = max(b->copied_width, b->in_place ? b->width : 0);
-    return cx_align_up((size_t)(b->channels * b->height * (width + lanes)) * size);
+    const int64_t width = b->tile ? max(b->copied_width, b->in_place ? b->width : 0) : lanes;
+    return cx_align_up((size_t)(b->channels * b->height * width) * size);
 }
 
 /* ---- One unit -------------------------------------------------------------------------------------------------- */
 
 /* The unit's place: result rows [row, row + rows) at one depth, image and group, columns of one segment. */
 typedef struct place {
-    int64_t image, group, depth, row, rows;
+    int64_t image, group, depth, row, rows, segment_index;
     cx_segment segment;
 } place;
 
@@ -87,49 +86,44 @@ static const void *weights_of(const job *j, const part *p, state *st, int64_t gr
 
 /* Kernel calls of one unit and channel block over part of the taps. */
 static void compute(const job *j, const part *p, const cx_row_range *range, cx_row_table table, const cx_row_scratch *rows,
-                    cx_stencil_planar *args) {
+                    cx_stencil_planar args) {
     const cx_correlation *c = &p->c;
-    args->rows = rows->table;
-    args->planes = range->planes;
-    args->plane_rows = table.plane;
-    args->row_step = table.row_step;
-    args->tap_row = table.tap_row;
-    args->taps_h = range->taps_h;
-    args->offset = j->offsets;
+    args.rows = rows->table;
+    args.planes = range->planes;
+    args.plane_rows = table.plane;
+    args.row_step = table.row_step;
+    args.tap_row = table.tap_row;
+    args.taps_h = range->taps_h;
+    args.offset = j->offsets;
     /* Rows that are tap_step apart share source rows: take them together. */
-    const int64_t apart = c->step[1] == 1 && table.row_step == 1 && table.tap_row == c->tap_step[1] && args->channels == 1
-                              ? min(max(c->tap_step[1], 1), range->rows)
-                              : 1;
-    if (apart <= 1 || range->taps_h < 2) {
-        args->height = range->rows;
-        j->kernels->stencil.planar(args);
-        return;
-    }
-    char *out = args->out;
-    const int64_t out_row = args->out_row;
-    args->row_step = apart;
-    args->out_row = out_row * apart;
+    const bool sharing = c->step[1] == 1 && table.row_step == 1 && table.tap_row == c->tap_step[1] && range->taps_h > 1 &&
+                         args.channels == 1;
+    const int64_t apart = sharing ? min(max(c->tap_step[1], 1), range->rows) : 1;
+    char *out = args.out;
+    const int64_t out_row = args.out_row;
+    args.row_step *= apart;
+    args.out_row *= apart;
     for (int64_t r = 0; r < apart; ++r) {
-        args->rows = rows->table + r;
-        args->out = out + (size_t)(r * out_row) * j->size;
-        args->height = ceil_div(range->rows - r, apart);
-        j->kernels->stencil.planar(args);
+        args.rows = rows->table + r;
+        args.out = out + r * out_row * (int64_t)j->size;
+        args.height = ceil_div(range->rows - r, apart);
+        j->kernels->stencil.planar(&args);
     }
 }
 
-/* Activation of finished rows, and out of the tile when there is one. */
-static void finish(const job *j, const cx_correlation *c, const place *at, int64_t n, const cx_stencil_planar *args,
+/* Activation of finished rows, and out of the tile when they are in one. */
+static void finish(const job *j, const cx_correlation *c, const place *at, int64_t n, const cx_stencil_planar *args, char *out,
                    char *dst) {
     const cx_kernels *kernels = j->kernels;
-    if (c->activation == CONVX_ACT_NONE && !j->b.tile) return;
-    for (int64_t k = 0; k < n; ++k)
-        for (int64_t r = 0; r < at->rows; ++r) {
-            char *row = (char *)args->out + (k * args->out_channel + r * args->out_row) * (int64_t)j->size;
-            if (c->activation != CONVX_ACT_NONE) kernels->activate(row, at->segment.width, c->activation);
-            if (j->b.tile)
-                kernels->stencil.scatter(cx_at_mut(dst, k * c->dst.channel + r * c->dst.space[1], j->size),
-                                         c->dst.space[2] == 0 ? 1 : c->dst.space[2], row, at->segment.width);
-        }
+    const int64_t width = at->segment.width;
+    for (int64_t k = 0; k < n; ++k, out += (size_t)args->out_channel * j->size) {
+        if (c->activation != CONVX_ACT_NONE)
+            for (int64_t r = 0; r < at->rows; ++r)
+                kernels->activate(cx_at_mut(out, r * args->out_row, j->size), width, c->activation);
+        if (out != dst)
+            kernels->stencil.scatter(cx_at_mut(dst, k * c->dst.channel, j->size), c->dst.space[1],
+                                     c->grid[2] == 1 ? 1 : c->dst.space[2], out, args->out_row, at->rows, width);
+    }
 }
 
 static void compute_unit(const job *j, const part *p, const place *at, state *st) {
@@ -147,6 +141,7 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
     if (b->whole && !nothing) table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
     const int lanes = j->kernels->lanes;
     const int64_t tile_width = (at->segment.width + lanes - 1) / lanes * lanes;
+    const bool tile = b->tile || at->segment.width < lanes;
     for (int64_t o = 0; o < c->co; o += b->channels) {
         const int64_t n = min(b->channels, c->co - o);
         static const double zeros[CX_STENCIL_CHANNELS] = {0};
@@ -157,17 +152,15 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
                                   at->segment.first * c->dst.space[2],
                               j->size);
         cx_stencil_planar args = {.channels = n,
-                                  .out = b->tile ? st->tile : dst,
-                                  .out_row = b->tile ? tile_width : c->dst.space[1],
-                                  .out_channel = b->tile ? tile_width * at->rows : c->dst.channel,
-                                  .width = b->tile ? tile_width : at->segment.width,
+                                  .out = tile ? st->tile : dst,
+                                  .out_row = tile ? tile_width : c->dst.space[1],
+                                  .out_channel = tile ? tile_width * at->rows : c->dst.channel,
+                                  .width = tile ? tile_width : at->segment.width,
                                   .taps_w = nothing ? 0 : c->taps[2],
                                   .start = bias ? cx_at(bias, at->group * c->co + o, j->size) : zeros};
         if (b->whole || nothing) {
             args.weights = nothing ? NULL : weights_of(j, p, st, at->group, o, n, &range, c->taps[2]);
-            compute(j, p, &range, table, &st->rows, &args);
-            args.out = b->tile ? st->tile : dst;
-            args.out_row = b->tile ? tile_width : c->dst.space[1];
+            compute(j, p, &range, table, &st->rows, args);
         } else {
             for (range.plane = 0; range.plane < planes; range.plane += b->planes)
                 for (range.th = 0; range.th < c->taps[1]; range.th += b->taps_h)
@@ -177,30 +170,42 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
                         args.taps_w = min(b->taps_w, c->taps[2] - range.tw);
                         table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
                         args.weights = weights_of(j, p, st, at->group, o, n, &range, args.taps_w);
-                        compute(j, p, &range, table, &st->rows, &args);
+                        compute(j, p, &range, table, &st->rows, args);
                         args.start = NULL;
                     }
         }
-        finish(j, c, at, n, &args, dst);
+        if (tile || c->activation != CONVX_ACT_NONE) finish(j, c, at, n, &args, args.out, dst);
     }
 }
 
 /* ---- The loop over units --------------------------------------------------------------------------------------- */
 
-/* Segments fastest, then row blocks, depths, groups, images. */
+/* Where a unit lies: segments fastest, then row blocks, depths, groups, images. */
 static place place_of(const job *j, const part *p, int64_t unit) {
     const cx_correlation *c = &p->c;
     place at;
-    at.segment = cx_segment_at(c, &j->b, &p->segments, unit % p->segments.count);
+    at.segment_index = unit % p->segments.count;
     unit /= p->segments.count;
     at.row = unit % p->blocks * j->b.height;
-    at.rows = min(j->b.height, c->grid[1] - at.row);
     unit /= p->blocks;
     at.depth = unit % c->grid[0];
     unit /= c->grid[0];
     at.group = unit % c->groups;
     at.image = unit / c->groups;
     return at;
+}
+
+static void next_place(const job *j, const part *p, place *at) {
+    if (++at->segment_index < p->segments.count) return;
+    at->segment_index = 0;
+    at->row += j->b.height;
+    if (at->row < p->c.grid[1]) return;
+    at->row = 0;
+    if (++at->depth < p->c.grid[0]) return;
+    at->depth = 0;
+    if (++at->group < p->c.groups) return;
+    at->group = 0;
+    ++at->image;
 }
 
 static void run_task(void *context, int64_t index, int worker) {
@@ -212,11 +217,16 @@ static void run_task(void *context, int64_t index, int worker) {
     int64_t unit = j->units / j->tasks * index + min(index, j->units % j->tasks);
     const int64_t end = unit + j->units / j->tasks + (index < j->units % j->tasks);
     int which = 0;
-    for (; unit < end; ++unit) {
+    while (unit < end) {
         while (which + 1 < j->count && unit >= j->parts[which + 1].first_unit) ++which;
         const part *p = &j->parts[which];
-        const place at = place_of(j, p, unit - p->first_unit);
-        compute_unit(j, p, &at, &st);
+        const int64_t last = which + 1 < j->count ? min(end, j->parts[which + 1].first_unit) : end;
+        place at = place_of(j, p, unit - p->first_unit);
+        for (; unit < last; ++unit, next_place(j, p, &at)) {
+            at.rows = min(j->b.height, p->c.grid[1] - at.row);
+            at.segment = cx_segment_at(&p->c, &j->b, &p->segments, at.segment_index);
+            compute_unit(j, p, &at, &st);
+        }
     }
 }
 

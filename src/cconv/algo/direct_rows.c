@@ -181,12 +181,17 @@ static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_bloc
     return fill;
 }
 
-static const void *row_pointer(const cx_correlation *c, const void *plane, int64_t h, size_t size) {
-    if (h < 0 || h >= c->extent[1]) {
-        h = cx_padded_index(h, c->extent[1], c->padding_mode);
-        if (h < 0) return NULL;
-    }
-    return cx_at(plane, h * c->src.space[1], size);
+static const void *row_pointer(const cx_correlation *c, const void *plane, int64_t h, int64_t column, const void *zeros) {
+    h = cx_padded_index(h, c->extent[1], c->padding_mode);
+    return h < 0 ? zeros : cx_at(plane, h * c->src.space[1] + column, cx_dtype_size(c->dtype));
+}
+
+/* The rows of each tap in turn. */
+static void sparse_rows(const cx_correlation *c, const void *plane, bool exists, int64_t first, const cx_row_range *range,
+                        int64_t column, const void *zeros, const void **rows) {
+    for (int64_t th = 0; th < range->taps_h; ++th)
+        for (int64_t r = 0; r < range->rows; ++r, ++rows)
+            *rows = exists ? row_pointer(c, plane, first + th * c->tap_step[1] + r * c->step[1], column, zeros) : zeros;
 }
 
 /* Whether a source row, counted from the first, is read by any tap. */
@@ -213,19 +218,20 @@ cx_row_table cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, 
                                           c->padding_mode);
         const void **rows = scratch->table + p * count;
         const void *base = cx_at(source, channel * c->src.channel + (d < 0 ? 0 : d * c->src.space[0]), size);
-        for (int64_t i = 0; i < count; ++i) {
-            const void *row = NULL;
-            if (!dense) {
-                const int64_t th = i / range->rows, r = i % range->rows;
-                row = d < 0 ? NULL : row_pointer(c, base, first + th * c->tap_step[1] + r * c->step[1], size);
-            } else if (!all && !is_needed(c, i, range->rows, range->taps_h)) {
-                rows[i] = NULL;
-                continue;
-            } else if (d >= 0) {
-                row = row_pointer(c, base, first + i, size);
-            }
-            rows[i] = !row ? scratch->zeros : segment->in_place ? cx_at(row, column, size) : row;
+        if (!dense) {
+            sparse_rows(c, base, d >= 0, first, range, segment->in_place ? column : 0, scratch->zeros, rows);
+            continue;
         }
+        const int64_t begin = d < 0 ? count : min(max(-first, 0), count);
+        const int64_t end = max(begin, min(c->extent[1] - first, count)), stride = c->src.space[1] * (int64_t)size;
+        const char *inside = cx_at(base, first * c->src.space[1] + (segment->in_place ? column : 0), size);
+        for (int64_t i = begin; i < end; ++i) rows[i] = inside + i * stride;
+        for (int64_t i = 0; i < count; ++i) {
+            if (i == begin && (i = end) >= count) break;
+            rows[i] = d < 0 ? scratch->zeros : row_pointer(c, base, first + i, segment->in_place ? column : 0, scratch->zeros);
+        }
+        for (int64_t i = 0; !all && i < count; ++i)
+            if (!is_needed(c, i, range->rows, range->taps_h)) rows[i] = NULL;
     }
     if (!segment->in_place) {
         const cx_stencil_fill fill = fill_of(c, kernels->lanes, b, segment, range->tw, scratch->phases);

@@ -25,9 +25,7 @@ typedef struct cx_stencil_fill {
  * Planar stencil, vectors along the width:
  *   out[o][r][j] = start[o] + sum over planes p, th, tw of weights[p][th][tw][o] * row(p, r, th)[j + offset[tw]]
  * where row(p, r, th) = rows[p * plane_rows + r * row_step + th * tap_row]. Every element is the same sequence of
- * multiply-adds (p, th, tw ascending) whatever its place.
- *
- * Rows are read as whole vectors when width is less than a vector, else not beyond width - 1 + the largest offset.
+ * multiply-adds (p, th, tw ascending) whatever its place. Rows are not read beyond width - 1 + the largest offset.
  */
 typedef struct cx_stencil_planar {
     const void *const *rows;
@@ -38,7 +36,7 @@ typedef struct cx_stencil_planar {
     int64_t channels; /* 1 to CX_STENCIL_CHANNELS */
     void *out;
     int64_t out_row, out_channel; /* strides; columns are contiguous */
-    int64_t height, width;
+    int64_t height, width; /* width: at least a vector */
     const void *start; /* one a channel; NULL: go on from what out holds (width is then a multiple of the vector) */
 } cx_stencil_planar;
 
@@ -86,8 +84,8 @@ typedef struct cx_stencil_kernels {
      * to `zeros` stay. Returns the slots used. */
     int64_t (*fill)(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
                     const cx_stencil_fill *fill);
-    /* dst[i * stride] = src[i] */
-    void (*scatter)(void *dst, int64_t stride, const void *src, int64_t n);
+    /* dst[r * dst_row + i * stride] = src[r * src_row + i] for n places of each row */
+    void (*scatter)(void *dst, int64_t dst_row, int64_t stride, const void *src, int64_t src_row, int64_t rows, int64_t n);
     void (*planar)(const cx_stencil_planar *args);
     void (*outer)(const cx_stencil_outer *args);
     void (*channels)(const cx_stencil_channels *args);

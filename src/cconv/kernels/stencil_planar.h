@@ -8,19 +8,10 @@
 
 #include "kernels/stencil_rows.h"
 
-#define TALL_ROWS 4
-#define TALL_VECTORS 2
+#define TALL_ROWS 3
+#define TALL_VECTORS 3
 #define FLAT_VECTORS 8
-
-STENCIL_INLINE void store_columns(real *p, vec v, int64_t width) {
-    if (width >= LANES) {
-        v_store(p, v);
-    } else {
-        real lanes[CX_BYTES / sizeof(real)];
-        memcpy(lanes, &v, sizeof lanes);
-        copy_short(p, lanes, width);
-    }
-}
+#define THREE_ROWS 4
 
 /* ---- flat ------------------------------------------------------------------------------------------------------ */
 
@@ -47,7 +38,7 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
         }
     STENCIL_UNROLL for (int o = 0; o < channels; ++o)
         STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
-            store_columns(out + o * s->out_channel + j + v * LANES, acc[o][v], s->width);
+            v_store(out + o * s->out_channel + j + v * LANES, acc[o][v]);
 }
 
 STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, const int channels, const int vectors) {
@@ -60,7 +51,7 @@ STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, const in
         for (; half > 1 && j + half * LANES <= s->width; j += half * LANES) flat_block(s, rows, out, j, channels, half);
         for (; j < s->width; j += LANES) {
             const int64_t last = s->width - LANES;
-            flat_block(s, rows, out, j <= last || last < 0 ? j : last, channels, 1);
+            flat_block(s, rows, out, j <= last ? j : last, channels, 1);
         }
     }
 }
@@ -86,30 +77,33 @@ static void flat(const cx_stencil_planar *s, int64_t from) {
 /* ---- tall ------------------------------------------------------------------------------------------------------ */
 
 /* A source row into the accumulators of output rows [low, high): w points at this row's weights for output row 0. */
-STENCIL_INLINE void tall_row(vec acc[TALL_ROWS][TALL_VECTORS], const real *row, const real *w, int64_t tap_pitch,
-                             const int64_t *offset, const int low, const int high, int64_t taps_w, const int vectors) {
-    STENCIL_UNROLL for (int64_t tw = 0; tw < taps_w; ++tw) {
-        const real *x = row + (offset ? offset[tw] : tw);
-        vec xs[TALL_VECTORS];
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load(x + v * LANES);
-        STENCIL_UNROLL for (int r = low; r < high; ++r) {
-            const vec wr = v_splat(w[tw - r * tap_pitch]);
-            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] += wr * xs[v];
+STENCIL_INLINE void tall_row(vec acc[TALL_ROWS][TALL_VECTORS], const cx_stencil_planar *s, const real *row, const real *w,
+                             const int low, const int high, const int vectors) {
+    const int64_t taps_w = s->taps_w;
+    for (int64_t tw = 0; tw < taps_w; ++tw) {
+        const real *x = row + s->offset[tw];
+        if (high - low < vectors) {
+            vec ws[TALL_ROWS];
+            STENCIL_UNROLL for (int r = low; r < high; ++r) ws[r] = v_splat(w[tw - r * taps_w]);
+            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
+                const vec xv = v_load(x + v * LANES);
+                STENCIL_UNROLL for (int r = low; r < high; ++r) acc[r][v] += ws[r] * xv;
+            }
+        } else {
+            vec xs[TALL_VECTORS];
+            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load(x + v * LANES);
+            STENCIL_UNROLL for (int r = low; r < high; ++r) {
+                const vec wr = v_splat(w[tw - r * taps_w]);
+                STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] += wr * xs[v];
+            }
         }
     }
 }
 
-/* As tall_row, for a number of taps that only run time knows: the loop over them stays a loop. */
-STENCIL_INLINE void tall_row_any(vec acc[TALL_ROWS][TALL_VECTORS], const real *row, const real *w, int64_t tap_pitch,
-                                 const int64_t *offset, const int low, const int high, int64_t taps_w,
-                                 const int vectors) {
-    for (int64_t tw = 0; tw < taps_w; ++tw) tall_row(acc, row + offset[tw], w + tw, tap_pitch, NULL, low, high, 1, vectors);
-}
-
-/* `kernel_w` taps a row in contiguous columns, or 0: as many as the arguments say. At least `count` taps in height. */
+/* `count` output rows; the kernel is at least as high. */
 STENCIL_INLINE void tall_block(const cx_stencil_planar *s, const real *const *rows, real *out, int64_t j, const int count,
-                               const int kernel_w, const int vectors) {
-    const int64_t taps_w = kernel_w ? kernel_w : s->taps_w, taps_h = s->taps_h;
+                               const int vectors) {
+    const int64_t taps_w = s->taps_w, taps_h = s->taps_h, tap_row = s->tap_row;
     const real *start = s->start;
     vec acc[TALL_ROWS][TALL_VECTORS];
     STENCIL_UNROLL for (int r = 0; r < count; ++r)
@@ -118,49 +112,42 @@ STENCIL_INLINE void tall_block(const cx_stencil_planar *s, const real *const *ro
     for (int64_t p = 0; p < s->planes; ++p) {
         const real *w = (const real *)s->weights + p * taps_h * taps_w;
         const real *const *source = rows + p * s->plane_rows;
-#define TALL_ROW(i, low, high)                                                                                      \
-    do {                                                                                                            \
-        const real *row_ = source[(i) * s->tap_row] + j;                                                            \
-        if (kernel_w)                                                                                               \
-            tall_row(acc, row_, w + (i) * taps_w, taps_w, NULL, low, high, kernel_w, vectors);                      \
-        else                                                                                                        \
-            tall_row_any(acc, row_, w + (i) * taps_w, taps_w, s->offset, low, high, taps_w, vectors);               \
-    } while (0)
-        STENCIL_UNROLL for (int i = 0; i < count - 1; ++i) TALL_ROW(i, 0, i + 1);
-        for (int64_t i = count - 1; i < taps_h; ++i) TALL_ROW(i, 0, count);
-        STENCIL_UNROLL for (int i = 1; i < count; ++i) TALL_ROW(taps_h - 1 + i, i, count);
-#undef TALL_ROW
+        STENCIL_UNROLL for (int i = 0; i < count - 1; ++i, w += taps_w, source += tap_row)
+            tall_row(acc, s, *source + j, w, 0, i + 1, vectors);
+        for (int64_t i = count - 1; i < taps_h; ++i, w += taps_w, source += tap_row)
+            tall_row(acc, s, *source + j, w, 0, count, vectors);
+        STENCIL_UNROLL for (int i = 1; i < count; ++i, w += taps_w, source += tap_row)
+            tall_row(acc, s, *source + j, w, i, count, vectors);
     }
     STENCIL_UNROLL for (int r = 0; r < count; ++r)
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
-            store_columns(out + r * s->out_row + j + v * LANES, acc[r][v], s->width);
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) v_store(out + r * s->out_row + j + v * LANES, acc[r][v]);
 }
 
-STENCIL_INLINE void tall_strip(const cx_stencil_planar *s, int64_t r, const int count, const int kernel_w) {
+STENCIL_INLINE void tall_strip(const cx_stencil_planar *s, int64_t r, const int count) {
     const real *const *rows = (const real *const *)s->rows + r * s->row_step;
     real *out = (real *)s->out + r * s->out_row;
     int64_t j = 0;
-    for (; j + TALL_VECTORS * LANES <= s->width; j += TALL_VECTORS * LANES)
-        tall_block(s, rows, out, j, count, kernel_w, TALL_VECTORS);
-    for (; j < s->width; j += LANES) {
-        const int64_t last = s->width - LANES;
-        tall_block(s, rows, out, j <= last || last < 0 ? j : last, count, kernel_w, 1);
-    }
+    for (; j + TALL_VECTORS * LANES <= s->width; j += TALL_VECTORS * LANES) tall_block(s, rows, out, j, count, TALL_VECTORS);
+    /* What is left takes two blocks at most; where nothing is accumulated they may overlap what is done. */
+    for (; s->width - j > LANES && s->width >= 2 * LANES; j += 2 * LANES)
+        tall_block(s, rows, out, j + 2 * LANES <= s->width ? j : s->width - 2 * LANES, count, 2);
+    for (; j < s->width; j += LANES)
+        tall_block(s, rows, out, j + LANES <= s->width ? j : s->width - LANES, count, 1);
 }
 
-/* Strips of four rows (two for kernels lower than that), then of two. Returns the rows done: the last one may be left. */
-STENCIL_INLINE int64_t tall_rows(const cx_stencil_planar *s, const int kernel_w) {
+/* Strips of as many rows as pay, then of two. Returns the rows done: the last one may be left. */
+static int64_t tall(const cx_stencil_planar *s) {
     int64_t r = 0;
-    if (s->taps_h >= 4)
-        for (; r + 4 <= s->height; r += 4) tall_strip(s, r, 4, kernel_w);
-    for (; r + 2 <= s->height; r += 2) tall_strip(s, r, 2, kernel_w);
+    if (s->taps_h >= TALL_ROWS)
+        for (; r + TALL_ROWS <= s->height; r += TALL_ROWS) tall_strip(s, r, TALL_ROWS);
+    for (; r + 2 <= s->height; r += 2) tall_strip(s, r, 2);
     return r;
 }
 
 /* ---- 3x3 ------------------------------------------------------------------------------------------------------- */
 
 /* The nine weights stay in registers over the whole image when there is one plane. */
-STENCIL_INLINE void three_plane(vec acc[TALL_ROWS], vec w[3][3], const real *const *source, int64_t row_pitch, int64_t j,
+STENCIL_INLINE void three_plane(vec acc[THREE_ROWS], vec w[3][3], const real *const *source, int64_t row_pitch, int64_t j,
                                 const int64_t offset1, const int64_t offset2, const int count, const int step) {
     STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
         const real *row = source[i * row_pitch] + j;
@@ -182,8 +169,8 @@ STENCIL_INLINE void three_strip(const cx_stencil_planar *s, int64_t r, vec hoist
     const real *start = s->start;
     real *out = (real *)s->out + r * s->out_row;
     for (int64_t at = 0; at < s->width; at += LANES) {
-        const int64_t last = s->width - LANES, j = at <= last || last < 0 ? at : last;
-        vec acc[TALL_ROWS];
+        const int64_t last = s->width - LANES, j = at <= last ? at : last;
+        vec acc[THREE_ROWS];
         STENCIL_UNROLL for (int i = 0; i < count; ++i) acc[i] = start ? v_splat(start[0]) : v_load(out + i * s->out_row + j);
         if (single) {
             three_plane(acc, hoisted, rows, s->tap_row, j, offset1, offset2, count, step);
@@ -194,7 +181,7 @@ STENCIL_INLINE void three_strip(const cx_stencil_planar *s, int64_t r, vec hoist
                 three_plane(acc, w, rows + p * s->plane_rows, s->tap_row, j, offset1, offset2, count, step);
             }
         }
-        STENCIL_UNROLL for (int i = 0; i < count; ++i) store_columns(out + i * s->out_row + j, acc[i], s->width);
+        STENCIL_UNROLL for (int i = 0; i < count; ++i) v_store(out + i * s->out_row + j, acc[i]);
     }
 }
 
@@ -234,16 +221,7 @@ static void stencil_planar(const cx_stencil_planar *s) {
                 (together ? three_many : three_many_step2)(s);
             return;
         }
-        if (together && s->taps_h >= 2 && s->height >= 2) {
-            bool contiguous = true;
-            for (int64_t t = 0; t < s->taps_w; ++t) contiguous = contiguous && s->offset[t] == t;
-            if (contiguous && s->taps_w == 5)
-                done = tall_rows(s, 5);
-            else if (contiguous && s->taps_w == 7)
-                done = tall_rows(s, 7);
-            else
-                done = tall_rows(s, 0);
-        }
+        if (together && s->taps_h >= 2) done = tall(s);
     }
     if (done < s->height) flat(s, done);
 }

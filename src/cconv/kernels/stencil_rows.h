@@ -7,6 +7,7 @@
 
 #include "base/correlation.h"
 #include "kernels/stencil_kernels.h"
+#include "vec/shuffle.h"
 #include "vec/vec.h"
 
 #define STENCIL_INLINE static inline __attribute__((always_inline))
@@ -52,8 +53,24 @@ STENCIL_INLINE void copy_contiguous(real *restrict dst, const real *restrict src
     if (i < n) v_store(dst + n - LANES, v_load(src + n - LANES));
 }
 
+/* Every second element, without touching the one after the last. */
+STENCIL_INLINE void copy_even(real *restrict dst, const real *restrict src, int64_t n) {
+    int64_t i = 0;
+    for (; i + LANES < n; i += LANES) v_store(dst + i, v_even(v_load(src + 2 * i), v_load(src + 2 * i + LANES)));
+    if (n > LANES) {
+        i = n - 1 - LANES;
+        v_store(dst + i, v_even(v_load(src + 2 * i), v_load(src + 2 * i + LANES)));
+        i = n - 1;
+    }
+    for (; i < n; ++i) dst[i] = src[2 * i];
+}
+
 /* The n lanes of one phase that lie inside the source; src is the first of them. */
 STENCIL_INLINE void copy_strided(real *restrict dst, const real *restrict src, int64_t n, int64_t stride) {
+    if (stride == 2) {
+        copy_even(dst, src, n);
+        return;
+    }
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
         const real a = src[i * stride], b = src[(i + 1) * stride], c = src[(i + 2) * stride], d = src[(i + 3) * stride];
@@ -63,6 +80,13 @@ STENCIL_INLINE void copy_strided(real *restrict dst, const real *restrict src, i
         dst[i + 3] = d;
     }
     for (; i < n; ++i) dst[i] = src[i * stride];
+}
+
+/* Zeros in lanes [from, to), in whole vectors. Mostly one. */
+STENCIL_INLINE void clear_lanes(real *dst, int64_t from, int64_t to) {
+    if (from >= to) return;
+    v_store(dst + from, v_zero());
+    for (int64_t q = from + LANES; q < to; q += LANES) v_store(dst + q, v_zero());
 }
 
 static void fill_padding(real *dst, const real *row, const cx_stencil_fill *f, const cx_stencil_phase *phase, int64_t from,
@@ -77,8 +101,7 @@ STENCIL_INLINE void fill_phase(real *dst, const real *row, const cx_stencil_fill
                                const int contiguous) {
     const int64_t begin = phase->begin, end = phase->end;
     const bool zeros = f->mode == CONVX_PAD_ZEROS;
-    if (zeros)
-        for (int64_t q = 0; q < begin; q += LANES) v_store(dst + q, v_zero());
+    if (zeros) clear_lanes(dst, 0, begin);
     if (begin < end) {
         const real *first = row + (phase->first + begin * f->step) * f->stride;
         if (contiguous)
@@ -87,7 +110,7 @@ STENCIL_INLINE void fill_phase(real *dst, const real *row, const cx_stencil_fill
             copy_strided(dst + begin, first, end - begin, f->step * f->stride);
     }
     if (zeros) {
-        for (int64_t q = end; q < f->lanes; q += LANES) v_store(dst + q, v_zero());
+        clear_lanes(dst, end, f->lanes);
     } else {
         fill_padding(dst, row, f, phase, 0, begin);
         fill_padding(dst, row, f, phase, end, f->lanes);
@@ -110,14 +133,16 @@ static int64_t stencil_fill(const void **rows, int64_t count, const void *zeros,
     return (dst - (real *)slots) / slot;
 }
 
-static void stencil_scatter(void *out, int64_t stride, const void *in, int64_t n) {
+static void stencil_scatter(void *out, int64_t dst_row, int64_t stride, const void *in, int64_t src_row, int64_t rows,
+                            int64_t n) {
     real *dst = out;
     const real *src = in;
-    if (stride == 1) {
-        copy_contiguous(dst, src, n);
-        return;
+    for (int64_t r = 0; r < rows; ++r, dst += dst_row, src += src_row) {
+        if (stride == 1)
+            copy_contiguous(dst, src, n);
+        else
+            for (int64_t i = 0; i < n; ++i) dst[i * stride] = src[i];
     }
-    for (int64_t i = 0; i < n; ++i) dst[i * stride] = src[i];
 }
 
 static void stencil_collect(double *totals, void *sums, int64_t n) {

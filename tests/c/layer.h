@@ -60,8 +60,10 @@ static inline region region_make(size_t bytes, placement where) {
     return r;
 }
 static inline void region_free(region *r) {
-    if (r->map) munmap(r->map, r->mapped);
-    else free(r->data);
+    if (r->map)
+        munmap(r->map, r->mapped);
+    else
+        free(r->data);
 }
 
 /* ---- Tensors --------------------------------------------------------------------------------------------------- */
@@ -71,10 +73,10 @@ typedef enum layout { CHANNELS_FIRST, CHANNELS_LAST, ANY_LAYOUT } layout;
 typedef struct tensor {
     int rank; /* 2 + spatial */
     int64_t size[5], stride[5];
-    int64_t count;      /* of elements */
-    int64_t first;      /* offset of [0, 0, ...] from the region's begin, in elements */
-    int64_t reach;      /* elements from the lowest to the highest address, both included */
-    int64_t *value;     /* dense, in the order of the indices */
+    int64_t count;  /* of elements */
+    int64_t first;  /* offset of [0, 0, ...] from the region's begin, in elements */
+    int64_t reach;  /* elements from the lowest to the highest address, both included */
+    int64_t *value; /* dense, in the order of the indices */
     region memory;
     size_t element;
     void *data; /* of [0, 0, ...] */
@@ -126,8 +128,10 @@ static inline double tensor_get(const tensor *t, int64_t index) {
 }
 static inline void tensor_set(tensor *t, int64_t index, double v) {
     char *at = (char *)t->data + tensor_offset(t, index) * (int64_t)t->element;
-    if (t->element == 8) *(double *)(void *)at = v;
-    else *(float *)(void *)at = (float)v;
+    if (t->element == 8)
+        *(double *)(void *)at = v;
+    else
+        *(float *)(void *)at = (float)v;
 }
 
 static inline void tensor_make(tensor *t, size_t element, layout how, placement where) {
@@ -292,8 +296,7 @@ static inline tensor *layer_result(layer *l, convx_pass pass) {
 
 static inline convx_status layer_run(const layer *l, convx_pass pass, const void *bias, void *result) {
     if (pass == CONVX_FORWARD) return convx_conv_forward(&l->p, l->input.data, l->weight.data, bias, result);
-    if (pass == CONVX_INPUT_GRADIENT)
-        return convx_conv_input_gradient(&l->p, l->weight.data, l->output.data, result);
+    if (pass == CONVX_INPUT_GRADIENT) return convx_conv_input_gradient(&l->p, l->weight.data, l->output.data, result);
     return convx_conv_weight_gradient(&l->p, l->input.data, l->output.data, result);
 }
 
@@ -345,8 +348,8 @@ static inline void layer_brute_force(const layer *l, convx_pass pass, bool bias,
                         int64_t place = 0;
                         bool zero = false;
                         for (int d = 0; d < 3; ++d) {
-                            const int64_t c = walk_inside(from[d] * stride[d] - pad[d] + at[d] * dilation[d], xs[d],
-                                                          p->padding_mode);
+                            const int64_t c =
+                                walk_inside(from[d] * stride[d] - pad[d] + at[d] * dilation[d], xs[d], p->padding_mode);
                             zero = zero || c < 0;
                             place = place * xs[d] + c;
                         }
@@ -355,10 +358,12 @@ static inline void layer_brute_force(const layer *l, convx_pass pass, bool bias,
                         const int64_t yi = (n * y->size[1] + o) * ys[0] * ys[1] * ys[2] + q;
                         const int64_t wi = (o * ci + i) * ks[0] * ks[1] * ks[2] + k;
                         const int64_t layer_in = transposed ? yi : xi, layer_out = transposed ? xi : yi;
-                        if (pass == CONVX_FORWARD) result[layer_out] += read[0]->value[layer_in] * read[1]->value[wi];
+                        if (pass == CONVX_FORWARD)
+                            result[layer_out] += read[0]->value[layer_in] * read[1]->value[wi];
                         else if (pass == CONVX_INPUT_GRADIENT)
                             result[layer_in] += read[0]->value[layer_out] * read[1]->value[wi];
-                        else result[wi] += read[0]->value[layer_out] * read[1]->value[layer_in];
+                        else
+                            result[wi] += read[0]->value[layer_out] * read[1]->value[layer_in];
                     }
                 }
 }
@@ -366,10 +371,10 @@ static inline void layer_brute_force(const layer *l, convx_pass pass, bool bias,
 static inline const char *layer_text(const layer *l, convx_pass pass) {
     static char text[600];
     const convx_conv_params *p = &l->p;
-    int n = snprintf(text, sizeof text, "pass %d dtype %d rank %d flags %d mode %d algorithm %s n %lld g %lld c %lld->%lld",
-                     pass, p->dtype, p->rank, p->flags, p->padding_mode,
-                     convx_algorithm_name((convx_algorithm)p->algorithm), (long long)p->batch, (long long)p->groups,
-                     (long long)p->in_channels, (long long)p->out_channels);
+    int n = snprintf(text, sizeof text,
+                     "pass %d dtype %d rank %d flags %d mode %d algorithm %s n %lld g %lld c %lld->%lld", pass,
+                     p->dtype, p->rank, p->flags, p->padding_mode, convx_algorithm_name((convx_algorithm)p->algorithm),
+                     (long long)p->batch, (long long)p->groups, (long long)p->in_channels, (long long)p->out_channels);
     for (int d = 0; d < p->rank; ++d)
         n += snprintf(text + n, sizeof text - (size_t)n, " [in %lld out %lld k %lld s %lld d %lld p %lld,%lld]",
                       (long long)p->input[d], (long long)p->output[d], (long long)p->kernel[d], (long long)p->stride[d],

@@ -7,7 +7,8 @@
 
 #include "plan/choose.h"
 
-static inline int64_t expected_share(convx_algorithm algorithm) { /* in percent, of the runs that are not unsupported for all */
+static inline int64_t
+expected_share(convx_algorithm algorithm) { /* in percent, of the runs that are not unsupported for all */
     switch (algorithm) {
     case CONVX_ALGO_REFERENCE: return 100;
     case CONVX_ALGO_GEMM: return 95;
@@ -55,7 +56,8 @@ static inline void check_share(const int *accepted, int runs) {
     for (int i = 0; cx_candidate(i); ++i) {
         const convx_algorithm id = cx_candidate(i)->id;
         printf("       %s served %d of %d\n", convx_algorithm_name(id), accepted[i], runs);
-        CHECK_THAT((int64_t)accepted[i] * 100 >= expected_share(id) * runs, "%s declines too often", convx_algorithm_name(id));
+        CHECK_THAT((int64_t)accepted[i] * 100 >= expected_share(id) * runs, "%s declines too often",
+                   convx_algorithm_name(id));
     }
 }
 

@@ -32,7 +32,9 @@ static void the_library_exports_what_the_header_declares_and_nothing_else(void) 
     CHECK(file);
     char *header = read_all(file);
     fclose(file);
-    FILE *nm = popen(CONVX_TEST_NM " -D --defined-only " CONVX_TEST_LIBRARY " | awk '$2 == \"T\" {sub(/@.*/, \"\", $3); print $3}'", "r");
+    FILE *nm = popen(CONVX_TEST_NM " -D --defined-only " CONVX_TEST_LIBRARY
+                                   " | awk '$2 == \"T\" {sub(/@.*/, \"\", $3); print $3}'",
+                     "r");
     CHECK(nm);
     char *exported = read_all(nm);
     CHECK(pclose(nm) == 0);
@@ -81,15 +83,15 @@ static convx_status forward(const convx_conv_params *p) {
     return convx_conv_forward(p, memory[0], memory[1], NULL, memory[2]);
 }
 
-#define REFUSES(status, change)                                     \
-    do {                                                            \
-        convx_conv_params p = good();                               \
-        CHECK(forward(&p) == CONVX_OK);                             \
-        change;                                                     \
-        memory[2][0] = 42;                                          \
-        const convx_status got = forward(&p);                       \
+#define REFUSES(status, change)                                                   \
+    do {                                                                          \
+        convx_conv_params p = good();                                             \
+        CHECK(forward(&p) == CONVX_OK);                                           \
+        change;                                                                   \
+        memory[2][0] = 42;                                                        \
+        const convx_status got = forward(&p);                                     \
         CHECK_THAT(got == (status), "%s: %s", #change, convx_status_string(got)); \
-        CHECK(memory[2][0] == 42);                                  \
+        CHECK(memory[2][0] == 42);                                                \
     } while (0)
 
 static void unknown_values_are_invalid_arguments(void) {
@@ -261,15 +263,13 @@ static void run_without_memory(void) {
     const struct rlimit none = {4096, 4096};
     CHECK(setrlimit(RLIMIT_AS, &none) == 0);
     void *volatile block; /* compilers leave out allocations that nobody looks at */
-    for (size_t size = (size_t)1 << 26; size >= 512; size /= 2)
-        do block = malloc(size);
+    for (size_t size = (size_t)1 << 26; size >= 512; size /= 2) do
+            block = malloc(size);
         while (block);
     convx_plan *plan = NULL;
     CHECK(convx_conv_plan_create(&l.p, CONVX_FORWARD, l.weight.data, NULL, &plan) == CONVX_OUT_OF_MEMORY && !plan);
-    const convx_conv_args args = {.struct_size = sizeof args,
-                                  .input = l.input.data,
-                                  .weight = l.weight.data,
-                                  .result = l.output.data};
+    const convx_conv_args args = {
+        .struct_size = sizeof args, .input = l.input.data, .weight = l.weight.data, .result = l.output.data};
     int refused = 0;
     l.p.algorithm = CONVX_ALGO_AUTO;
     for (int pass = 0; pass < 3; ++pass) {

@@ -7,8 +7,8 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {"3x3", 4, 1, 24, 40, 29, 3, 1, 1},      {"3x3 of stride 2", 3, 1, 33, 17, 31, 3, 2, 1},
-    {"1x1", 5, 1, 130, 70, 13, 1, 1, 0},     {"a few places", 6, 1, 150, 90, 3, 3, 1, 1},
+    {"3x3", 4, 1, 24, 40, 29, 3, 1, 1},        {"3x3 of stride 2", 3, 1, 33, 17, 31, 3, 2, 1},
+    {"1x1", 5, 1, 130, 70, 13, 1, 1, 0},       {"a few places", 6, 1, 150, 90, 3, 3, 1, 1},
     {"depthwise", 4, 48, 48, 48, 33, 3, 1, 1}, {"groups", 3, 4, 32, 24, 23, 5, 2, 2},
     {"few channels", 3, 1, 3, 6, 64, 5, 1, 2}, {"one channel", 3, 1, 1, 1, 150, 7, 1, 3},
 };
@@ -186,7 +186,8 @@ static void the_bits_of_a_bias_gradient_do_not_depend_on_threads(void) {
             for (int threads = 2; threads <= 8; ++threads) {
                 convx_set_num_threads(threads);
                 CHECK(convx_conv_bias_gradient(&l.p, l.output.data, l.bias.data) == CONVX_OK);
-                CHECK_THAT(memcmp(expected, l.bias.data, bytes_of(&l.bias)) == 0, "%s, %d threads", shapes[i].name, threads);
+                CHECK_THAT(memcmp(expected, l.bias.data, bytes_of(&l.bias)) == 0, "%s, %d threads", shapes[i].name,
+                           threads);
             }
             convx_set_num_threads(0);
             free(expected);

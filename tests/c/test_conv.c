@@ -11,13 +11,15 @@ static void the_bias_gradient_is_the_sum_over_batch_and_space(void) {
         layer l;
         layer_random(&l, one_in(2) ? CONVX_FLOAT32 : CONVX_FLOAT64, (placement)random_in(0, 2));
         tensor_spoil(&l.bias);
-        CHECK_THAT(convx_conv_bias_gradient(&l.p, l.output.data, l.bias.data) == CONVX_OK, "%s", layer_text(&l, CONVX_FORWARD));
+        CHECK_THAT(convx_conv_bias_gradient(&l.p, l.output.data, l.bias.data) == CONVX_OK, "%s",
+                   layer_text(&l, CONVX_FORWARD));
         const int64_t space = l.output.count && l.p.batch ? l.output.count / l.p.batch / l.p.out_channels : 0;
         for (int64_t c = 0; c < l.p.out_channels; ++c) {
             int64_t sum = 0;
             for (int64_t n = 0; n < l.p.batch; ++n)
                 for (int64_t s = 0; s < space; ++s) sum += l.output.value[(n * l.p.out_channels + c) * space + s];
-            CHECK_THAT(tensor_get(&l.bias, c) == (double)sum, "channel %lld of %s", (long long)c, layer_text(&l, CONVX_FORWARD));
+            CHECK_THAT(tensor_get(&l.bias, c) == (double)sum, "channel %lld of %s", (long long)c,
+                       layer_text(&l, CONVX_FORWARD));
         }
         layer_free(&l);
     }
@@ -41,7 +43,7 @@ static void the_bias_gradient_of_large_tensors_is_exact_on_integers_in_every_lay
                 for (int64_t n = 0; n < 3; ++n)
                     for (int64_t s = 0; s < space; ++s) sum += l.output.value[(n * channels[i] + c) * space + s];
                 CHECK_THAT(tensor_get(&l.bias, c) == (double)sum, "channel %lld of %lld, layout %d", (long long)c,
-                      (long long)channels[i], how);
+                           (long long)channels[i], how);
             }
             layer_free(&l);
         }

@@ -16,13 +16,15 @@ static void evaluate(const cx_correlation *c, const double *src, const double *w
                     double sum = 0;
                     for (int64_t i = 0; i < c->ci; ++i)
                         for (int64_t t = 0; t < c->taps[0] * c->taps[1] * c->taps[2]; ++t) {
-                            const int64_t tap[3] = {t / c->taps[2] / c->taps[1], t / c->taps[2] % c->taps[1], t % c->taps[2]};
+                            const int64_t tap[3] = {t / c->taps[2] / c->taps[1], t / c->taps[2] % c->taps[1],
+                                                    t % c->taps[2]};
                             int64_t from = n * c->src.batch + (g * c->ci + i) * c->src.channel;
                             int64_t weight = c->w_offset + g * c->w_group + o * c->w_co + i * c->w_ci;
                             bool zero = false;
                             for (int d = 0; d < 3; ++d) {
-                                const int64_t place = cx_padded_index(at[d] * c->step[d] + c->origin[d] + tap[d] * c->tap_step[d],
-                                                                      c->extent[d], c->padding_mode);
+                                const int64_t place =
+                                    cx_padded_index(at[d] * c->step[d] + c->origin[d] + tap[d] * c->tap_step[d],
+                                                    c->extent[d], c->padding_mode);
                                 zero = zero || place < 0;
                                 from += place * c->src.space[d];
                                 weight += tap[d] * c->w_tap[d];
@@ -62,7 +64,8 @@ static void correlations_give_the_layer(convx_pass pass) {
         }
         for (int64_t i = 0; i < result->count; ++i) {
             const int64_t at = result->first + tensor_offset(result, i);
-            CHECK_THAT(visits[at] == 1, "element %lld is visited %d times: %s", (long long)i, visits[at], layer_text(&l, pass));
+            CHECK_THAT(visits[at] == 1, "element %lld is visited %d times: %s", (long long)i, visits[at],
+                       layer_text(&l, pass));
             CHECK_THAT(dst[at] == (double)expected[i], "element %lld: %s", (long long)i, layer_text(&l, pass));
         }
         free(expected);
@@ -82,7 +85,7 @@ static void padded_coordinates_are_those_of_walking_back_one_step_at_a_time(void
         for (int64_t extent = 1; extent < 7; ++extent)
             for (int64_t c = -40; c < 40; ++c)
                 CHECK_THAT(cx_padded_index(c, extent, (convx_padding_mode)mode) == walk_inside(c, extent, mode),
-                      "mode %d, place %lld of %lld", mode, (long long)c, (long long)extent);
+                           "mode %d, place %lld of %lld", mode, (long long)c, (long long)extent);
 }
 
 static cx_conv pointwise(layout how, int rank, int64_t batch, int64_t channels) {
@@ -100,7 +103,8 @@ static cx_conv pointwise(layout how, int rank, int64_t batch, int64_t channels) 
 
 static void a_pointwise_layer_folds_its_space_into_one_row(void) {
     const cx_conv first = pointwise(CHANNELS_FIRST, 3, 2, 4);
-    CHECK_THAT(first.in[0] == 1 && first.in[1] == 1 && first.in[2] == 5 * 6 * 7 && first.batch == 2, "%lld", (long long)first.in[2]);
+    CHECK_THAT(first.in[0] == 1 && first.in[1] == 1 && first.in[2] == 5 * 6 * 7 && first.batch == 2, "%lld",
+               (long long)first.in[2]);
     CHECK_THAT(first.x.space[2] == 1 && first.x.channel == 5 * 6 * 7, "%lld", (long long)first.x.channel);
 }
 
@@ -134,7 +138,7 @@ static void folding_changes_no_result(void) {
             cx_algorithm_reference.run(&conv, cx_kernels_get(CONVX_FLOAT64), &decision, &tensors, NULL);
             for (int64_t i = 0; i < result->count; ++i) {
                 CHECK_THAT(tensor_get(result, i) == (double)expected[i], "element %lld: %s", (long long)i,
-                      layer_text(&l, (convx_pass)pass));
+                           layer_text(&l, (convx_pass)pass));
                 tensor_set(result, i, (double)result->value[i]);
             }
             free(expected);

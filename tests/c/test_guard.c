@@ -19,11 +19,12 @@ static size_t workspace_size(const layer *l, convx_pass pass, bool kept, convx_p
     const void *bias = pass == CONVX_FORWARD ? l->bias.data : NULL;
     *plan = NULL;
     const convx_status status = convx_conv_plan_create(&l->p, pass, weight, bias, plan);
-    CHECK_THAT(status == CONVX_OK || status == CONVX_UNSUPPORTED, "%s: %s", convx_status_string(status), layer_text(l, pass));
+    CHECK_THAT(status == CONVX_OK || status == CONVX_UNSUPPORTED, "%s: %s", convx_status_string(status),
+               layer_text(l, pass));
     return status == CONVX_OK ? convx_plan_workspace_size(*plan) : 0;
 }
 
-/* The workspace is exactly as large as was asked for, with the guard at its end, or, rounded up to its alignment, at its begin. */
+/* The workspace is exactly as large as was asked for, with a guard at its end or at its beginning. */
 static void plan_in_guarded_workspace(layer *l, convx_pass pass, bool kept, placement where, int *ran) {
     convx_plan *plan;
     const size_t size = workspace_size(l, pass, kept, &plan);

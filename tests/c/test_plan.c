@@ -358,8 +358,10 @@ static bool failing_one_by_one(layer *l, convx_pass pass) {
     cx_memory_fail_after(-1);
     CHECK(status == CONVX_OK || status == CONVX_OUT_OF_MEMORY);
     const bool refused = status == CONVX_OUT_OF_MEMORY;
-    if (refused) CHECK(result->count == 0 || tensor_get(result, 0) == first);
-    else check_result(l, pass, expected);
+    if (refused)
+        CHECK(result->count == 0 || tensor_get(result, 0) == first);
+    else
+        check_result(l, pass, expected);
     restore(result);
     free(expected);
     convx_plan_destroy(plan);

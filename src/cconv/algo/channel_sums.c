@@ -79,18 +79,19 @@ static int64_t offset_of(const summed *s, int rank, int64_t index) {
     return offset;
 }
 
-#define REAL float
+#define REAL    float
 #define NAME(x) f32_##x
 #include "algo/channel_sums_loops.h"
 
-#define REAL double
+#define REAL    double
 #define NAME(x) f64_##x
 #include "algo/channel_sums_loops.h"
 
 convx_status cx_channel_sums(convx_dtype dtype, const int64_t sizes[5], const int64_t strides[5], const void *data,
                              void *sums) {
     const bool wide = dtype == CONVX_FLOAT64;
-    sum_job job = {.data = data, .space = summed_dimensions(sizes, strides), .channels = sizes[1], .channel_stride = strides[1]};
+    sum_job job = {
+        .data = data, .space = summed_dimensions(sizes, strides), .channels = sizes[1], .channel_stride = strides[1]};
     if (job.space.count == 0) {
         memset(sums, 0, (size_t)sizes[1] * cx_dtype_size(dtype));
         return CONVX_OK;

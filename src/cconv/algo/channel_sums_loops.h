@@ -30,7 +30,8 @@ static REAL NAME(row_block)(const sum_job *job, int64_t channel, int64_t block) 
     const int64_t length = job->row - start < job->segment ? job->row - start : job->segment;
     const int64_t first = block / job->segments * job->rows_per_block;
     const int64_t last = first + job->rows_per_block < job->rows ? first + job->rows_per_block : job->rows;
-    if (stride == 1 && job->rows_per_block == 1) return NAME(dense)(data + offset_of(&job->space, inner, first) + start, length);
+    if (stride == 1 && job->rows_per_block == 1)
+        return NAME(dense)(data + offset_of(&job->space, inner, first) + start, length);
     REAL gathered[block_elements];
     int64_t n = 0;
     for (int64_t r = first; r < last; ++r) {

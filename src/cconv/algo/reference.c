@@ -33,8 +33,8 @@ static int64_t target(const cx_conv *c, int d, int64_t p, int64_t k) {
     return steps / c->stride[d] < c->out[d] ? steps / c->stride[d] : -1;
 }
 
-#define REAL float
-#define WIDE double
+#define REAL    float
+#define WIDE    double
 #define NAME(x) f32_##x
 #include "algo/reference_loops.h"
 
@@ -45,8 +45,8 @@ typedef long double wide_double;
 typedef double wide_double;
 #endif
 
-#define REAL double
-#define WIDE wide_double
+#define REAL    double
+#define WIDE    wide_double
 #define NAME(x) f64_##x
 #include "algo/reference_loops.h"
 
@@ -54,8 +54,12 @@ static result_shape shape_of_result(const cx_conv *c) {
     const cx_strides *s = c->pass == CONVX_FORWARD ? &c->y : &c->x;
     const int64_t *extent = c->pass == CONVX_FORWARD ? c->out : c->pass == CONVX_INPUT_GRADIENT ? c->in : c->kernel;
     const int64_t *stride = c->pass == CONVX_WEIGHT_GRADIENT ? c->w.space : s->space;
-    result_shape r = {c->batch, c->groups * (c->pass == CONVX_FORWARD ? c->out_channels : c->in_channels), s->batch,
-                      s->channel, {extent[0], extent[1], extent[2]}, {stride[0], stride[1], stride[2]}};
+    result_shape r = {c->batch,
+                      c->groups * (c->pass == CONVX_FORWARD ? c->out_channels : c->in_channels),
+                      s->batch,
+                      s->channel,
+                      {extent[0], extent[1], extent[2]},
+                      {stride[0], stride[1], stride[2]}};
     if (c->pass == CONVX_WEIGHT_GRADIENT) {
         r.first = c->groups * c->out_channels;
         r.second = c->in_channels;

@@ -74,7 +74,8 @@ static REAL NAME(input_gradient_at)(const cx_conv *c, const cx_tensors *t, int64
 }
 
 /* w[g*co + o, i, k] */
-static REAL NAME(weight_gradient_at)(const cx_conv *c, const cx_tensors *t, int64_t out, int64_t i, const int64_t k[3]) {
+static REAL NAME(weight_gradient_at)(const cx_conv *c, const cx_tensors *t, int64_t out, int64_t i,
+                                     const int64_t k[3]) {
     const int64_t g = out / c->out_channels;
     const REAL *x = (const REAL *)t->x + (g * c->in_channels + i) * c->x.channel;
     const REAL *y = (const REAL *)t->y + out * c->y.channel;
@@ -112,9 +113,10 @@ static void NAME(row)(void *context, int64_t index, int worker) {
     REAL *row = (REAL *)run->tensors->result + first * r->first_stride + second * r->second_stride +
                 p[0] * r->stride[0] + p[1] * r->stride[1];
     for (p[2] = 0; p[2] < r->extent[2]; ++p[2])
-        row[p[2] * r->stride[2]] = c->pass == CONVX_FORWARD          ? NAME(forward_at)(c, run->tensors, first, second, p)
-                                   : c->pass == CONVX_INPUT_GRADIENT ? NAME(input_gradient_at)(c, run->tensors, first, second, p)
-                                                                     : NAME(weight_gradient_at)(c, run->tensors, first, second, p);
+        row[p[2] * r->stride[2]] = c->pass == CONVX_FORWARD ? NAME(forward_at)(c, run->tensors, first, second, p)
+                                   : c->pass == CONVX_INPUT_GRADIENT
+                                       ? NAME(input_gradient_at)(c, run->tensors, first, second, p)
+                                       : NAME(weight_gradient_at)(c, run->tensors, first, second, p);
 }
 
 #undef REAL

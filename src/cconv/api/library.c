@@ -6,7 +6,7 @@
 #include "plan/names.h"
 
 #define STRING_OF(x) #x
-#define STRING(x) STRING_OF(x)
+#define STRING(x)    STRING_OF(x)
 
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__

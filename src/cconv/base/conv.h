@@ -40,7 +40,7 @@ typedef struct cx_tensors {
     const void *x, *w, *y; /* those that are read */
     const void *bias;      /* one element a channel of the result (all groups), or NULL */
     void *result;
-    const void *packed;    /* the weights in the form that the algorithm's pack() made, or NULL */
+    const void *packed; /* the weights in the form that the algorithm's pack() made, or NULL */
 } cx_tensors;
 
 static inline size_t cx_dtype_size(convx_dtype dtype) { return dtype == CONVX_FLOAT64 ? 8 : 4; }

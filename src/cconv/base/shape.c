@@ -70,7 +70,7 @@ static bool fits(int dimensions, const int64_t *sizes, const int64_t *strides, s
     return cx_mul(reach, 2 * (int64_t)element, &reach);
 }
 
-/* Sufficient, and exact for what slicing and transposing make: sorted by stride, each steps over all that is inside it. */
+/* Sufficient, and exact for what slicing and transposing make: in order of strides, each steps over all inside it. */
 static bool is_distinct(int dimensions, const int64_t *sizes, const int64_t *strides) {
     int64_t step[5], size[5];
     int count = 0;
@@ -162,7 +162,11 @@ static convx_status set_dimensions(const convx_conv_params *p, bool transposed, 
         }
         const dimension dim = {transposed ? p->output[i] : p->input[i],
                                transposed ? p->input[i] : p->output[i],
-                               p->kernel[i], p->stride[i], p->dilation[i], p->pad_before[i], p->pad_after[i]};
+                               p->kernel[i],
+                               p->stride[i],
+                               p->dilation[i],
+                               p->pad_before[i],
+                               p->pad_after[i]};
         convx_status status = check_dimension(&dim);
         if (status == CONVX_OK && transposed) status = check_transposed(&dim);
         if (status == CONVX_OK && !transposed && (dim.out < 1 || formula(&dim) != dim.out))
@@ -201,7 +205,8 @@ convx_status cx_conv_normalise(const convx_conv_params *p, convx_pass pass, cx_c
     const int64_t *y = transposed ? p->input_strides : p->output_strides;
     c.x = activation_strides(x, p->rank, c.batch, c.groups * c.in_channels, c.in);
     c.y = activation_strides(y, p->rank, c.batch, c.groups * c.out_channels, c.out);
-    const cx_strides w = activation_strides(p->weight_strides, p->rank, c.groups * c.out_channels, c.in_channels, c.kernel);
+    const cx_strides w =
+        activation_strides(p->weight_strides, p->rank, c.groups * c.out_channels, c.in_channels, c.kernel);
     c.w = (cx_weight_strides){w.batch, w.channel, {w.space[0], w.space[1], w.space[2]}};
     status = check_memory(&c);
     if (status != CONVX_OK) return status;
@@ -255,8 +260,10 @@ cx_span cx_span_of(int dimensions, const int64_t *sizes, const int64_t *strides)
     for (int i = 0; i < dimensions; ++i) {
         if (sizes[i] == 0) return (cx_span){0, -1};
         const int64_t reach = strides[i] * (sizes[i] - 1);
-        if (reach < 0) span.first += reach;
-        else span.last += reach;
+        if (reach < 0)
+            span.first += reach;
+        else
+            span.last += reach;
     }
     return span;
 }

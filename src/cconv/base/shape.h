@@ -8,20 +8,20 @@
 #define CX_SIZE_LIMIT ((int64_t)1 << 60)
 
 /*
- * Checks everything that can be checked without the tensors' addresses. *conv is set only on CONVX_OK. In it, strides of
- * dimensions of extent 1 are 0, the stride of a dimension with one output is 1, and so is the dilation of a kernel of 1.
+ * Checks everything that can be checked without the tensors' addresses. *conv is set only on CONVX_OK. In it, strides
+ * of dimensions of extent 1 are 0, the stride of a dimension with one output is 1, and so is a kernel of 1's dilation.
  */
 convx_status cx_conv_normalise(const convx_conv_params *params, convx_pass pass, cx_conv *conv);
 
 /* See convx_conv_output_size. */
 convx_status cx_conv_output_size(const convx_conv_params *params, int64_t output[3]);
 
-/* The part of the checks that sums over an output tensor need: dtype, rank, batch, out_channels, output, output_strides. */
+/* What sums over an output tensor need checked: dtype, rank, batch, out_channels, output, output_strides. */
 convx_status cx_output_normalise(const convx_conv_params *params, int64_t extent[3], cx_strides *strides);
 
 /*
- * The same convolution with longer rows: dimensions that a kernel of 1 only passes through are merged where the memory of
- * both x and y allows it, the batch too, and dimensions of one place move to the front. Results are the same.
+ * The same convolution with longer rows: dimensions that a kernel of 1 only passes through are merged where the memory
+ * of both x and y allows it, the batch too, and dimensions of one place move to the front. Results are the same.
  */
 void cx_conv_fold(cx_conv *conv);
 

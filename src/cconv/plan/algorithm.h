@@ -14,18 +14,18 @@
 #include "kernels/kernels.h"
 
 typedef struct cx_decision {
-    double cost;          /* estimated cycles of one core, spread over the threads */
-    size_t shared_bytes;  /* workspace for the whole run */
-    size_t thread_bytes;  /* and for each thread that takes part */
-    size_t packed_bytes;  /* what pack() writes; 0: it has nothing to keep */
-    int variant;          /* the algorithm's own: which of its ways */
-    int threads;          /* worth using, at most those asked for */
-    const char *reason;   /* static text, when declined; or a remark on the way chosen */
+    double cost;         /* estimated cycles of one core, spread over the threads */
+    size_t shared_bytes; /* workspace for the whole run */
+    size_t thread_bytes; /* and for each thread that takes part */
+    size_t packed_bytes; /* what pack() writes; 0: it has nothing to keep */
+    int variant;         /* the algorithm's own: which of its ways */
+    int threads;         /* worth using, at most those asked for */
+    const char *reason;  /* static text, when declined; or a remark on the way chosen */
 } cx_decision;
 
 typedef struct cx_algorithm {
     convx_algorithm id;
-    /* `kept`: the weights will be packed once and run often. Under a microsecond. Fills reason and returns false to decline. */
+    /* `kept`: the weights will be packed once and run often. Under a microsecond. False, with a reason: it declines. */
     bool (*decide)(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision);
     /* workspace: shared_bytes + threads * thread_bytes, 64-byte aligned; each part begins aligned. */
     void (*run)(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const cx_tensors *tensors,

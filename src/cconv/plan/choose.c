@@ -40,7 +40,8 @@ bool cx_candidate_decide(const cx_algorithm *algorithm, const cx_conv *conv, con
         const size_t affordable = (limit - decision->shared_bytes) / decision->thread_bytes;
         cx_decision smaller = {0};
         if (affordable > 0 && affordable < (size_t)decision->threads &&
-            algorithm->decide(conv, kernels, (int)affordable, kept, &smaller) && cx_workspace_bytes(&smaller) <= limit) {
+            algorithm->decide(conv, kernels, (int)affordable, kept, &smaller) &&
+            cx_workspace_bytes(&smaller) <= limit) {
             *decision = smaller;
             return true;
         }

@@ -50,8 +50,8 @@ bool cx_run_empty(const cx_conv *conv, const cx_kernels *kernels, const cx_tenso
     return true;
 }
 
-convx_status cx_run(const cx_conv *folded, const cx_kernels *kernels, const cx_choice *choice, const cx_tensors *tensors,
-                    void *workspace) {
+convx_status cx_run(const cx_conv *folded, const cx_kernels *kernels, const cx_choice *choice,
+                    const cx_tensors *tensors, void *workspace) {
     const size_t size = cx_workspace_bytes(&choice->decision);
     void *own = NULL;
     if (!workspace && size > 0) {

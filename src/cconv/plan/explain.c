@@ -15,7 +15,7 @@ static void explain_problem(cx_text *text, const cx_conv *c, const cx_kernels *k
     const struct {
         const char *name;
         const int64_t *sizes;
-    } lists[] = {{"input", c->in},       {"output", c->out},     {"kernel", c->kernel},
+    } lists[] = {{"input", c->in},      {"output", c->out},        {"kernel", c->kernel},
                  {"stride", c->stride}, {"dilation", c->dilation}, {"padding", c->pad}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; ++i) {
         const int64_t *s = lists[i].sizes;

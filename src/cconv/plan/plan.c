@@ -17,7 +17,8 @@ static void copy_weights(const cx_conv *from, const void *source, const cx_conv 
                     for (int64_t x = 0; x < k[2]; ++x) {
                         const cx_weight_strides *a = &from->w, *b = &to->w;
                         const int64_t at = o * a->out + i * a->in + z * a->space[0] + y * a->space[1] + x * a->space[2];
-                        const int64_t put = o * b->out + i * b->in + z * b->space[0] + y * b->space[1] + x * b->space[2];
+                        const int64_t put =
+                            o * b->out + i * b->in + z * b->space[0] + y * b->space[1] + x * b->space[2];
                         memcpy(cx_at_mut(target, put, size), cx_at(source, at, size), size);
                     }
 }
@@ -79,8 +80,8 @@ void cx_plan_destroy(convx_plan *plan) {
 }
 
 /*
- * The plan's algorithm for other strides or another thread count. *packed says whether the plan's packed weights are still
- * in the form that it wants; else it works from the plain ones.
+ * The plan's algorithm for other strides or another thread count. *packed says whether the plan's packed weights are
+ * still in the form that it wants; else it works from the plain ones.
  */
 static convx_status choose_again(const convx_plan *plan, const cx_conv *folded, int threads, cx_choice *choice,
                                  bool *packed) {
@@ -104,7 +105,8 @@ static convx_status with_strides(const convx_plan *plan, const convx_conv_args *
     convx_conv_params params = plan->params;
     const size_t bytes = sizeof(int64_t) * (size_t)(params.rank + 2);
     const bool forward = plan->pass == CONVX_FORWARD, backward = plan->pass == CONVX_INPUT_GRADIENT;
-    if (args->input_strides) memcpy(backward ? params.output_strides : params.input_strides, args->input_strides, bytes);
+    if (args->input_strides)
+        memcpy(backward ? params.output_strides : params.input_strides, args->input_strides, bytes);
     if (args->result_strides)
         memcpy(forward    ? params.output_strides
                : backward ? params.input_strides

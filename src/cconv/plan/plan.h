@@ -10,7 +10,7 @@ struct convx_plan {
     const cx_kernels *kernels;
     cx_conv conv, folded; /* with the strides of the kept weights, where the plan keeps them */
     cx_choice choice;
-    int threads; /* that the choice was made for */
+    int threads;   /* that the choice was made for */
     void *weights; /* contiguous, or NULL: the caller's, at each execution */
     void *packed;  /* as the choice's algorithm likes them, or NULL */
     void *bias;    /* or NULL */

@@ -1,14 +1,13 @@
 # The extension module: one for every CPython from 3.11 on, where the build asks for the stable ABI.
 find_package(Python REQUIRED COMPONENTS Interpreter Development.Module ${SKBUILD_SABI_COMPONENT})
 
-set(core_sources _core.pyx)
-list(TRANSFORM core_sources PREPEND "${PROJECT_SOURCE_DIR}/python/convx/")
+set(core_pyx "${PROJECT_SOURCE_DIR}/python/convx/_core.pyx")
 set(core_c "${PROJECT_BINARY_DIR}/_core.c")
 add_custom_command(
   OUTPUT "${core_c}"
   COMMAND Python::Interpreter -m cython -3 --depfile --module-name convx._core
-          "${PROJECT_SOURCE_DIR}/python/convx/_core.pyx" --output-file "${core_c}"
-  DEPENDS ${core_sources}
+          "${core_pyx}" --output-file "${core_c}"
+  DEPENDS "${core_pyx}"
   DEPFILE "${core_c}.dep"
   COMMENT "Cython convx._core"
   VERBATIM)

@@ -198,7 +198,8 @@ def test_the_library_exports_the_functions_of_the_header_and_nothing_else(tree):
 
 def test_the_core_uses_only_the_stable_abi(wheel):
     report = json.loads(run(sys.executable, "-m", "abi3audit", "--strict", "--report", wheel))
-    found = {item["name"]: item["result"] for item in report["specs"][wheel.name]["wheel"]}
+    (spec,) = report["specs"].values()
+    found = {item["name"]: item["result"] for item in spec["wheel"]}
     assert found["_core.abi3.so"]["is_abi3"]
     assert found["_core.abi3.so"]["non_abi3_symbols"] == []
     assert found["_core.abi3.so"]["computed"] <= "3.11"
@@ -237,7 +238,7 @@ def test_c_library_installs_without_python_and_moves(prefix, user):
 
 def test_a_version_of_another_minor_is_not_accepted(tree, user):
     (user / "CMakeLists.txt").write_text(CMAKE.format(version="0.999"))
-    with pytest.raises(AssertionError, match="compatible with requested version"):
+    with pytest.raises(AssertionError, match=r"compatible\s+with\s+requested\s+version"):
         build_with_cmake(user, tree / "convx/lib/cmake/convx")
 
 

@@ -16,7 +16,7 @@
 #include "base/threads.h"
 
 /* Bits of a decision's variant. */
-enum { WAY_PIXELS = 0, WAY_CHANNELS = 1, WEIGHTS_KEPT = 2 };
+enum { WAY_PIXELS = 0, WAY_CHANNELS = 1, WEIGHTS_KEPT = 2, WAY_SPREAD = 4, CHANNELS_FASTEST = 8 };
 
 /* How the product reads the weights. */
 typedef enum weight_form {
@@ -26,6 +26,7 @@ typedef enum weight_form {
 } weight_form;
 
 #define FEW_PIXELS 64
+#define CALL_COST 2500.0 /* cycles of setting up, whatever the size */
 
 #define MAX_PARTS 32 /* correlations set up at a time */
 
@@ -35,25 +36,32 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
 
-/* The order of k in which a row of the weights is affine, if either is. */
-static bool weights_affine(const cx_correlation *c, cx_patch_order *order, cx_axis *axis) {
-    const int64_t taps_extent[4] = {c->ci, c->taps[0], c->taps[1], c->taps[2]};
-    const int64_t taps_stride[4] = {c->w_ci, c->w_tap[0], c->w_tap[1], c->w_tap[2]};
-    *order = CX_TAPS_FASTEST;
-    *axis = cx_axis_make(taps_extent, taps_stride);
-    if (axis->digits == 1) return true;
-    const int64_t channels_extent[4] = {c->taps[0], c->taps[1], c->taps[2], c->ci};
-    const int64_t channels_stride[4] = {c->w_tap[0], c->w_tap[1], c->w_tap[2], c->w_ci};
-    const cx_axis channels = cx_axis_make(channels_extent, channels_stride);
-    if (channels.digits > 1) return false;
-    *order = CX_CHANNELS_FASTEST;
-    *axis = channels;
-    return true;
+static cx_patch_order order_of(int variant) { return variant & CHANNELS_FASTEST ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST; }
+
+/*
+ * The order in which channels and taps are summed. It decides the bits, so it must not depend on the batch, the threads, the way or on
+ * whether weights are kept. Channels run fastest where they lie side by side in the source, unless the map is so small
+ * that reading the weights as they lie matters more.
+ */
+static cx_patch_order choose_order(const cx_conv *conv) {
+    const bool forward = conv->pass == CONVX_FORWARD;
+    const int64_t source_step = forward ? conv->x.channel : conv->y.channel;
+    const int64_t places = forward ? count3(conv->out) : count3(conv->in) / count3(conv->stride);
+    return source_step == 1 && places > FEW_PIXELS ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
+}
+
+/* k as an axis of the weights. */
+static cx_axis weight_k_axis(const cx_correlation *c, cx_patch_order order) {
+    const int64_t *t = c->taps, *w = c->w_tap;
+    if (order == CX_TAPS_FASTEST)
+        return cx_axis_make((const int64_t[4]){c->ci, t[0], t[1], t[2]}, (const int64_t[4]){c->w_ci, w[0], w[1], w[2]});
+    return cx_axis_make((const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
 }
 
 /* Reading weights down their columns wastes most of each cache line: worth a copy once a row is read by several blocks of pixels. */
-static bool weights_in_place(const cx_correlation *c, int64_t pixels, cx_patch_order *order, cx_axis *axis) {
-    return weights_affine(c, order, axis) && (cx_axis_step(axis) == 1 || pixels <= 64);
+static bool weights_in_place(const cx_correlation *c, int variant) {
+    const cx_axis axis = weight_k_axis(c, order_of(variant));
+    return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * count3(c->grid) <= FEW_PIXELS);
 }
 
 static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
@@ -69,11 +77,8 @@ static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
 }
 
 static weight_form form_of(const cx_correlation *c, int variant) {
-    const int64_t pixels = c->batch * count3(c->grid);
-    cx_patch_order order;
-    cx_axis axis;
-    if (!(variant & WAY_CHANNELS) && weights_in_place(c, pixels, &order, &axis)) return WEIGHTS_IN_PLACE;
-    return (variant & WEIGHTS_KEPT) || pixels > FEW_PIXELS ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
+    if (!(variant & WAY_CHANNELS) && weights_in_place(c, variant)) return WEIGHTS_IN_PLACE;
+    return (variant & WEIGHTS_KEPT) || c->batch * count3(c->grid) > FEW_PIXELS ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
 }
 
 /* Elements of packed weights of one group: rows for pixels, whole panels for channels. */
@@ -107,30 +112,30 @@ static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t g
 
 /* ---- Cost ------------------------------------------------------------------------------------------------------ */
 
-static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int way, bool kept) {
+static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int variant) {
     const double k = (double)c->ci * (double)count3(c->taps), pixels = (double)c->batch * (double)count3(c->grid);
-    const double co = (double)c->co, groups = (double)c->groups;
+    const double co = (double)c->co;
     const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
-    cx_patch_order order;
-    cx_axis axis;
-    const int64_t n = way == WAY_PIXELS ? c->batch * count3(c->grid) : c->co;
-    const int64_t m = way == WAY_PIXELS ? c->co : c->batch * count3(c->grid);
+    const bool channels = variant & WAY_CHANNELS;
+    const int64_t n = channels ? c->co : c->batch * count3(c->grid), m = channels ? c->batch * count3(c->grid) : c->co;
     const double padded = (double)(ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
     double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
-    if (way == WAY_PIXELS) {
-        const int64_t step = c->step[2] * c->src.space[2];
-        cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
-        if (!kept && !weights_in_place(c, c->batch * count3(c->grid), &order, &axis)) cost += co * k * CX_COST_COPY_STRIDED;
-        if (c->dst.space[2] != 1) cost += pixels * co * CX_COST_SCATTER;
-    } else {
+    const bool kept = variant & WEIGHTS_KEPT;
+    if (channels) {
+        cx_axis axis;
         if (!patches_in_place(c, &axis))
-            cost += pixels * k * (c->src.channel == 1 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+            cost += pixels * k * (variant & CHANNELS_FASTEST ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
         if (c->dst.channel != 1) cost += pixels * co * CX_COST_SCATTER;
+    } else {
+        const int64_t step = c->step[2] * c->src.space[2];
+        cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+        if (!kept && !weights_in_place(c, variant)) cost += co * k * CX_COST_COPY_STRIDED;
+        if (c->dst.space[2] != 1) cost += pixels * co * CX_COST_SCATTER;
     }
-    return cost * groups;
+    return cost * (double)c->groups;
 }
 
 /* ---- One correlation, set up to run ---------------------------------------------------------------------------- */
@@ -198,12 +203,6 @@ static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
         p->n_tasks = min(panels, ceil_div(threads, groups));
 }
 
-static cx_axis weight_k_axis(const cx_correlation *c) {
-    const int64_t extent[4] = {c->ci, c->taps[0], c->taps[1], c->taps[2]};
-    const int64_t stride[4] = {c->w_ci, c->w_tap[0], c->w_tap[1], c->w_tap[2]};
-    return cx_axis_make(extent, stride);
-}
-
 static void set_up(part *p, const cx_kernels *kernels, int variant, int threads) {
     const cx_correlation *c = &p->c;
     const int64_t pixels = c->batch * count3(c->grid), nr = kernels->gemm.nr;
@@ -213,13 +212,12 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     p->m = channels ? pixels : c->co;
     p->n = channels ? c->co : pixels;
     p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k);
-    p->order = CX_TAPS_FASTEST;
-    p->weight_k = weight_k_axis(c);
+    p->order = order_of(variant);
+    p->weight_k = weight_k_axis(c, p->order);
     p->weight_co = cx_axis_line(c->co, c->w_co);
     if (channels) {
         p->in_place = patches_in_place(c, &p->pixel_rows);
         if (p->form == WEIGHTS_PACKED) {
-            p->order = CX_CHANNELS_FASTEST;
             p->blocks.nc = ceil_div(p->n, nr) * nr;
             cut_tasks_by_rows(p, kernels, threads);
         } else {
@@ -229,8 +227,6 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
         if (p->form == WEIGHTS_PACKED) {
             p->weight_k = cx_axis_line(p->k, 1);
             p->weight_co = cx_axis_line(c->co, p->k);
-        } else if (p->form == WEIGHTS_IN_PLACE) {
-            weights_affine(c, &p->order, &p->weight_k);
         }
         cut_tasks(p, kernels, threads);
     }
@@ -308,18 +304,19 @@ typedef struct pack_job {
     char *packed;
     size_t size;
     int way;
+    cx_patch_order order;
     int64_t pieces; /* of one group: panels, or rows */
 } pack_job;
 
 #define PACK_K 256   /* offsets looked up at a time */
 #define PACK_ROWS 16 /* rows packed together: neighbours share cache lines */
 
-/* k in the order in which weights most likely lie in memory; row says where each goes in a panel: channels run fastest there. */
+/* k in the order in which weights most likely lie in memory; row says where each goes in the order of the sum. */
 static void look_up_k(const pack_job *j, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset, int64_t *row) {
     const int64_t taps = count3(j->c->taps);
     cx_axis_offsets(axis, k0, kn, offset);
     for (int64_t i = 0; i < kn; ++i)
-        row[i] = (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
+        row[i] = j->order == CX_TAPS_FASTEST ? k0 + i : (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
 }
 
 static void pack_piece(void *context, int64_t index, int worker) {
@@ -327,8 +324,10 @@ static void pack_piece(void *context, int64_t index, int worker) {
     const pack_job *j = context;
     const cx_correlation *c = j->c;
     const int64_t k = c->ci * count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
-    const cx_axis axis = weight_k_axis(c);
-    const int64_t unit = j->way == WAY_CHANNELS ? j->kernels->gemm.nr : PACK_ROWS;
+    /* panels are filled in the order of memory; rows of the other way must be written in the order of the sum */
+    const bool panels = j->way == WAY_CHANNELS;
+    const cx_axis axis = weight_k_axis(c, panels ? CX_TAPS_FASTEST : j->order);
+    const int64_t unit = panels ? j->kernels->gemm.nr : PACK_ROWS;
     const int64_t first = piece * unit, count = min(unit, c->co - first);
     const void *src = cx_at(j->weights, group * c->w_group, j->size);
     char *dst = j->packed + (size_t)(group * packed_group(c, j->kernels, j->way) + first * k) * j->size;
@@ -337,16 +336,17 @@ static void pack_piece(void *context, int64_t index, int worker) {
     for (int64_t k0 = 0; k0 < k; k0 += PACK_K) {
         const int64_t kn = min(k - k0, PACK_K);
         look_up_k(j, &axis, k0, kn, k_offset, k_row);
-        if (j->way == WAY_CHANNELS)
+        if (panels)
             j->kernels->gemm.pack_panel(src, k_offset, k_row, kn, channel_offset, count, dst);
         else
             j->kernels->gemm.pack_rows(src, channel_offset, count, k_offset, kn, dst + (size_t)k0 * j->size, k);
     }
 }
 
-static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int way, int threads, const void *weights,
+static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int variant, int threads, const void *weights,
                       void *packed) {
-    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, 0};
+    const int way = variant & WAY_CHANNELS;
+    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order_of(variant), 0};
     j.pieces = ceil_div(c->co, way == WAY_CHANNELS ? kernels->gemm.nr : PACK_ROWS);
     cx_parallel_for(c->groups * j.pieces, threads, pack_piece, &j);
 }
@@ -383,18 +383,41 @@ static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int v
     return elements ? cx_align_up((size_t)(elements + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype)) : 0;
 }
 
-static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
-    if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
-    double cost[2] = {0, 0};
+/* Costs of the two ways, over the correlations. */
+static void costs_of(const cx_conv *conv, const cx_kernels *kernels, int variant, double cost[2]) {
     const int64_t parts = cx_correlation_count(conv), looked_at = min(parts, MAX_PARTS);
+    cost[WAY_PIXELS] = cost[WAY_CHANNELS] = CALL_COST;
     for (int64_t i = 0; i < looked_at; ++i) {
         cx_correlation c;
         cx_correlation_get(conv, i, &c);
-        for (int way = 0; way < 2; ++way) cost[way] += cost_of(&c, kernels, way, kept);
+        for (int way = 0; way < 2; ++way)
+            cost[way] += cost_of(&c, kernels, variant | way) * (double)parts / (double)looked_at;
     }
+}
+
+/* Spreading sums in another order, so it is chosen by one image, one thread and plain weights, whatever the call. */
+static bool spreading_wins(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+    cx_conv image = *conv;
+    image.batch = 1;
+    double cost[2];
+    cx_decision spread;
+    if (!cx_gemm_spread_decide(&image, kernels, 1, &spread)) return false;
+    costs_of(&image, kernels, variant & ~WEIGHTS_KEPT, cost);
+    return spread.cost < cost[WAY_PIXELS] && spread.cost < cost[WAY_CHANNELS];
+}
+
+static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
+    if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
+    int variant = (choose_order(conv) == CX_CHANNELS_FASTEST ? CHANNELS_FASTEST : 0) | (kept ? WEIGHTS_KEPT : 0);
+    if (conv->pass == CONVX_INPUT_GRADIENT && spreading_wins(conv, kernels, variant)) {
+        decision->variant = WAY_SPREAD;
+        return cx_gemm_spread_decide(conv, kernels, threads, decision);
+    }
+    double cost[2];
+    costs_of(conv, kernels, variant, cost);
     const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;
-    decision->variant = way | (kept ? WEIGHTS_KEPT : 0);
-    decision->cost = cost[way] * (double)parts / (double)looked_at;
+    decision->variant = variant | way;
+    decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->thread_bytes = thread_bytes(conv, kernels, decision->variant);
     decision->packed_bytes = packed_bytes(conv, kernels, decision->variant);
@@ -413,7 +436,7 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
         cx_correlation c;
         cx_correlation_get(conv, i, &c);
         if (form_of(&c, decision->variant) != WEIGHTS_PACKED) continue;
-        pack_part(&c, kernels, way, decision->threads, cx_at(weights, c.w_offset, size), at);
+        pack_part(&c, kernels, decision->variant, decision->threads, cx_at(weights, c.w_offset, size), at);
         at += (size_t)(c.groups * packed_group(&c, kernels, way)) * size;
     }
 }
@@ -422,6 +445,10 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
                 void *workspace) {
     if (conv->pass == CONVX_WEIGHT_GRADIENT) {
         cx_gemm_weight_run(conv, kernels, decision, tensors, workspace);
+        return;
+    }
+    if (decision->variant & WAY_SPREAD) {
+        cx_gemm_spread_run(conv, kernels, decision, tensors, workspace);
         return;
     }
     const size_t size = cx_dtype_size(kernels->dtype);

@@ -48,4 +48,9 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
 void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                         const cx_tensors *tensors, void *workspace);
 
+/* The input gradient of few input channels: conv_gemm_spread.c. False where it does not apply. */
+bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
+void cx_gemm_spread_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                        const cx_tensors *tensors, void *workspace);
+
 #endif

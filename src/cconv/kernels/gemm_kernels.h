@@ -61,6 +61,8 @@ typedef struct cx_gemm_kernels {
                     const int64_t *column_offset, int64_t columns);
     void (*gather)(void *tile, int64_t ld, const void *c, const int64_t *row_offset, int64_t rows,
                    const int64_t *column_offset, int64_t columns);
+    /* dst[i * step] += src[i] */
+    void (*spread_add)(void *dst, int64_t step, const void *src, int64_t n);
 } cx_gemm_kernels;
 
 /* Elements past the end of a pack buffer that a pack may overwrite. */

@@ -1,5 +1,5 @@
 /*
- * Template: packing and storing any matrix, given the offsets of its rows and columns. Where one side is consecutive in memory, vectors
+ * Template: packing, storing and adding any matrix, given the offsets of its rows and columns. Where one side is consecutive in memory, vectors
  * are copied, or transposed in registers; what is left over goes element by element.
  */
 #ifndef CX_KERNELS_PACK_MATRIX_H
@@ -102,6 +102,15 @@ static void gather(void *tile_void, int64_t ld, const void *c_void, const int64_
         const real *row = (const real *)c_void + row_offset[i];
         for (int64_t j = 0; j < columns; ++j) tile[j] = row[column_offset[j]];
     }
+}
+
+static void spread_add(void *dst_void, int64_t step, const void *src_void, int64_t n) {
+    real *dst = dst_void;
+    const real *src = src_void;
+    if (step == 1)
+        for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
+    else
+        for (int64_t i = 0; i < n; ++i) dst[i * step] += src[i];
 }
 
 #endif

@@ -1,0 +1,60 @@
+"""The telling part of the suite again, at every instruction set that this machine has."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from convx import _core
+from layers import ALGORITHMS
+from processes import run_python
+
+LEVELS = _core.isas_available()
+TESTS = Path(__file__).parent
+# Wiring, vector tails, tiles and blocks in integers; rounding; special values.
+SELECTION = (
+    "test_exact_integers.py",
+    "test_conv_gradients.py",
+    "test_rounding.py::test_forward_stays_within_the_bound_of_its_number_of_products",
+    "test_rounding.py::test_gradients_stay_within_the_bound_of_their_number_of_products",
+    "test_conv_forward.py::test_any_layer_in_any_memory_gives_exactly_what_the_definition_says",
+    "test_conv_forward.py::test_activations_that_round_are_within_five_units_in_the_last_place",
+    "test_conv_forward.py::test_an_activation_has_the_same_bits_at_every_place_of_a_row",
+    "test_nonfinite.py::test_one_special_value_anywhere_in_the_input_reaches_exactly_the_windows_that_hold_it",
+    "test_nonfinite.py::test_no_activation_hides_a_nan",
+)
+
+
+def test_the_levels_begin_with_scalar_and_include_the_one_in_use():
+    assert LEVELS[0] == "scalar"
+    assert _core.isa_name() in LEVELS
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_environment_caps_the_instruction_set_and_the_configuration_says_so(level):
+    printed = run_python("convx.show_config(); print('name', convx._core.isa_name())", CONVX_ISA=level)
+    assert f"name {level}\n" in printed
+    assert any(line.split() == ["in", "use", level] for line in printed.splitlines()), printed
+
+
+def test_an_unknown_instruction_set_caps_nothing():
+    assert run_python("print(convx._core.isa_name())", CONVX_ISA="abacus").strip() == LEVELS[-1]
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "auto"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_suite_passes_at_this_instruction_set(level, algorithm):
+    # The reference has no vectors of its own, but its pooled loops and activations are compiled per level as well.
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", algorithm, *SELECTION]
+    finished = subprocess.run(
+        command,
+        cwd=TESTS,
+        env=os.environ | {"CONVX_ISA": level, "CONVX_HYPOTHESIS": "quick"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    assert " passed" in finished.stdout
+    assert "skipped" not in finished.stdout

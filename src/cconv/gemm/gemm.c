@@ -148,26 +148,46 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
     }
 }
 
-/* k_offset has room for 2 * kn. */
+/*
+ * A matrix is packed a few k at a time across all panels: where a row of b lies in memory as runs of k, neighbouring columns share
+ * them, and the block is read as one stream. k_offset has room for 2 * kn.
+ */
+static void pack_matrix(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, int64_t n1, int64_t k0, int64_t kn,
+                        int64_t *k_offset, char *dst) {
+    const cx_gemm_kernels *g = &kernels->gemm;
+    const size_t panel = (size_t)kn * (size_t)g->nr * cx_dtype_size(kernels->dtype);
+    const cx_axis *k = &gemm->b.k;
+    const int64_t run = k->extent[k->digits - 1], step = run < 32 ? ceil_div(32, run) * run : 64;
+    int64_t *k_row = k_offset + kn;
+    cx_axis_offsets(k, k0, kn, k_offset);
+    for (int64_t i = 0; i < kn; ++i) k_row[i] = i;
+    for (int64_t done = 0; done < kn;) {
+        const int64_t count = min(kn - done, step - (k0 + done) % run);
+        char *at = dst;
+        for (int64_t n = n0; n < n1; n += g->nr, at += panel) {
+            const int64_t columns = min(n1 - n, g->nr);
+            int64_t column_offset[CX_GEMM_MAX_NR];
+            cx_axis_offsets(&gemm->b.column, n, columns, column_offset);
+            g->pack_panel(gemm->b.base, k_offset + done, k_row + done, count, column_offset, columns, at);
+        }
+        done += count;
+    }
+}
+
 static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, int64_t n1, int64_t k0, int64_t kn,
                    int64_t *k_offset, char *dst) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const size_t panel = (size_t)kn * (size_t)g->nr * cx_dtype_size(kernels->dtype);
     if (gemm->b.kind == CX_PANELS_MATRIX) {
-        cx_axis_offsets(&gemm->b.k, k0, kn, k_offset);
-        for (int64_t k = 0; k < kn; ++k) k_offset[kn + k] = k;
+        pack_matrix(kernels, gemm, n0, n1, k0, kn, k_offset, dst);
+        return;
     }
     for (int64_t n = n0; n < n1; n += g->nr, dst += panel) {
         const int64_t columns = min(n1 - n, g->nr);
-        if (gemm->b.kind == CX_PANELS_MATRIX) {
-            int64_t column_offset[CX_GEMM_MAX_NR];
-            cx_axis_offsets(&gemm->b.column, n, columns, column_offset);
-            g->pack_panel(gemm->b.base, k_offset, k_offset + kn, kn, column_offset, columns, dst);
-        } else if (gemm->b.kind == CX_PANELS_PIXELS) {
+        if (gemm->b.kind == CX_PANELS_PIXELS)
             g->pack_pixel_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
-        } else {
+        else
             g->pack_patch_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
-        }
     }
 }
 

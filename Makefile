@@ -9,51 +9,48 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
-venv: $(VENV)/ready ## make .venv with the tools for building, testing and linting
+venv: $(VENV)/ready $(VENV)/ready-test $(VENV)/ready-lint ## make .venv with the tools for building, testing and linting
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convx needs Python 3.11 or later (set PYTHON=)")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install -q --group test --group lint "numpy>=2"
+	$(BIN)/python -m pip install -q --group build "numpy>=2"
+	touch $@
+
+# The dependency groups of pyproject.toml, each when it is first needed.
+$(VENV)/ready-%: $(VENV)/ready
+	$(BIN)/python -m pip install -q --group $*
 	touch $@
 
 # Uninstalled first: a convx that does not import would stop the build that mends it, by way of the entry point.
-build: venv ## build convx and install it into .venv, editable
+build: $(VENV)/ready ## build convx and install it into .venv, editable
 	$(BIN)/python -m pip uninstall -q -y convx
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -C build-dir=build/editable -e .
 
-demo: $(VENV)/ready-demo build ## filter a photograph, learn a filter, draw both into demo-out/
+demo: build $(VENV)/ready-demo ## filter a photograph, learn a filter, draw both into demo-out/
 	$(BIN)/python -m convx demo --output demo-out
 
-$(VENV)/ready-demo: $(VENV)/ready
-	$(BIN)/python -m pip install -q --group demo
-	touch $@
-
-wheel: venv ## build sdist and wheel into dist/
+wheel: $(VENV)/ready ## build sdist and wheel into dist/
 	$(BIN)/python -m build -q --outdir dist
 
-test: build test-c ## run the tests
+test: build test-c $(VENV)/ready-test ## run the tests
 	$(BIN)/python -m pytest
 
-test-c: venv ## run the C tests
+test-c: $(VENV)/ready ## run the C tests
 	cmake -S . -B build/c -G Ninja -DCONVX_TESTS=ON -DCONVX_WERROR=ON
 	cmake --build build/c
 	ctest --test-dir build/c --output-on-failure
 
-sanitize: venv ## run the C tests under the address, undefined behaviour and thread sanitizers
+sanitize: $(VENV)/ready ## run the C tests under the address, undefined behaviour and thread sanitizers
 	for kind in address,undefined thread; do \
 	  cmake -S . -B build/sanitize-$$kind -G Ninja -DCONVX_TESTS=ON -DCONVX_SANITIZE=$$kind && \
 	  cmake --build build/sanitize-$$kind && ctest --test-dir build/sanitize-$$kind --output-on-failure || exit 1; \
 	done
 
 bench: build $(VENV)/ready-bench ## run every benchmark of asv_bench once, then print a table of layer times
-	cd asv_bench && asv run --quick --python=same --show-stderr
+	cd asv_bench && asv machine --yes && asv run --quick --python=same --show-stderr
 	$(BIN)/python -m convx bench
-
-$(VENV)/ready-bench: $(VENV)/ready
-	$(BIN)/python -m pip install -q --group bench
-	touch $@
 
 peers: ## compare with PyTorch's operator samples and ONNX's node cases, in a venv of their own
 	$(PYTHON) -m venv build/peers
@@ -62,13 +59,13 @@ peers: ## compare with PyTorch's operator samples and ONNX's node cases, in a ve
 	build/peers/bin/python -m pip install -q .
 	build/peers/bin/python -m pytest -q -c pyproject.toml -W default tests/peers
 
-lint: venv ## check style and types
+lint: $(VENV)/ready-lint ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	git ls-files '*.c' '*.h' | xargs $(BIN)/clang-format --dry-run --Werror
 
-format: venv ## format C and Python
+format: $(VENV)/ready-lint ## format C and Python
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	git ls-files '*.c' '*.h' | xargs $(BIN)/clang-format -i

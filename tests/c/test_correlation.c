@@ -4,7 +4,7 @@
 
 #include "base/correlation.h"
 #include "base/shape.h"
-#include "plan/algorithm.h"
+#include "algo/algorithm.h"
 
 /* One correlation by its definition, into sums and counts of visits by element of dst. */
 static void evaluate(const cx_correlation *c, const double *src, const double *w, double *dst, int *visits) {

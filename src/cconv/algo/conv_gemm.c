@@ -1,5 +1,6 @@
 /*
- * Implicit GEMM for the forward pass and the input gradient: each correlation is one matrix product a group, in one of two ways.
+ * Implicit GEMM for the forward pass and the input gradient: each correlation is one matrix product a group, in one of
+ * two ways.
  *
  *   pixels    vectors run along pixels: weights (rows, in place where they are contiguous) times patches (panels).
  *             Stores rows of a channels-first result unconverted.
@@ -7,7 +8,8 @@
  *             Stores a channels-last result unconverted.
  *
  * Either way serves any strides; the cost decides. The matrix of all patches never exists: each thread packs a block of
- * it, bounded by the second-level cache (implicit im2col, after Chetlur et al. 2014, "cuDNN: Efficient primitives for deep learning").
+ * it, bounded by the second-level cache (implicit im2col, after Chetlur et al. 2014, "cuDNN: Efficient primitives for
+ * deep learning").
  */
 #include "algo/conv_gemm.h"
 
@@ -26,7 +28,7 @@ typedef enum weight_form {
 } weight_form;
 
 #define FEW_PIXELS 64
-#define CALL_COST 2500.0 /* cycles of setting up, whatever the size */
+#define CALL_COST  2500.0 /* cycles of setting up, whatever the size */
 
 #define MAX_PARTS 32 /* correlations set up at a time */
 
@@ -36,12 +38,14 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
 
-static cx_patch_order order_of(int variant) { return variant & CHANNELS_FASTEST ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST; }
+static cx_patch_order order_of(int variant) {
+    return variant & CHANNELS_FASTEST ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
+}
 
 /*
- * The order in which channels and taps are summed. It decides the bits, so it must not depend on the batch, the threads, the way or on
- * whether weights are kept. Channels run fastest where they lie side by side in the source, unless the map is so small
- * that reading the weights as they lie matters more.
+ * The order in which channels and taps are summed. It decides the bits, so it must not depend on the batch, the
+ * threads, the way or on whether weights are kept. Channels run fastest where they lie side by side in the source,
+ * unless the map is so small that reading the weights as they lie matters more.
  */
 static cx_patch_order choose_order(const cx_conv *conv) {
     const bool forward = conv->pass == CONVX_FORWARD;
@@ -58,7 +62,10 @@ static cx_axis weight_k_axis(const cx_correlation *c, cx_patch_order order) {
     return cx_axis_make((const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
 }
 
-/* Reading weights down their columns wastes most of each cache line: worth a copy once a row is read by several blocks of pixels. */
+/*
+ * Reading weights down their columns wastes most of each cache line: worth a copy once a row is read by several blocks
+ * of pixels.
+ */
 static bool weights_in_place(const cx_correlation *c, int variant) {
     const cx_axis axis = weight_k_axis(c, order_of(variant));
     return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * count3(c->grid) <= FEW_PIXELS);
@@ -118,7 +125,8 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
     const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
     const bool channels = variant & WAY_CHANNELS;
     const int64_t n = channels ? c->co : c->batch * count3(c->grid), m = channels ? c->batch * count3(c->grid) : c->co;
-    const double padded = (double)(ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
+    const double padded =
+        (double)(ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
     double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
@@ -146,8 +154,8 @@ typedef struct part {
     weight_form form;
     cx_patch_order order;
     cx_axis weight_k, weight_co; /* of the weights as the product reads them; not for packed panels */
-    bool in_place;        /* patches, for WAY_CHANNELS */
-    cx_axis pixel_rows;   /* of src, then */
+    bool in_place;               /* patches, for WAY_CHANNELS */
+    cx_axis pixel_rows;          /* of src, then */
     cx_gemm_blocks blocks;
     int64_t m, n, k;
     int64_t n_tasks, m_tasks, first_task;
@@ -246,7 +254,8 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
     const cx_axis pixels = cx_pixel_axis(c->batch, c->grid, &c->dst);
     const cx_axis channels = cx_axis_line(c->co, c->dst.channel);
     if (!(j->variant & WAY_CHANNELS)) {
-        const int64_t offset = group * (p->form == WEIGHTS_PACKED ? packed_group(c, j->kernels, WAY_PIXELS) : c->w_group);
+        const int64_t offset =
+            group * (p->form == WEIGHTS_PACKED ? packed_group(c, j->kernels, WAY_PIXELS) : c->w_group);
         gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size),
                                  .row = p->weight_co,
                                  .k = p->weight_k,
@@ -308,8 +317,8 @@ typedef struct pack_job {
     int64_t pieces; /* of one group: panels, or rows */
 } pack_job;
 
-#define PACK_K 256   /* offsets looked up at a time */
-#define PACK_ROWS 16 /* rows packed together: neighbours share cache lines */
+#define PACK_K    256 /* offsets looked up at a time */
+#define PACK_ROWS 16  /* rows packed together: neighbours share cache lines */
 
 /* k in the order in which weights most likely lie in memory; row says where each goes in the order of the sum. */
 static void look_up_k(const pack_job *j, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset, int64_t *row) {

@@ -3,14 +3,14 @@
 #define CX_ALGO_CONV_GEMM_H
 
 #include "gemm/gemm.h"
-#include "plan/algorithm.h"
+#include "algo/algorithm.h"
 
 /* Estimated cycles for an element. Measured on packed panels in cache; only their ratios matter. */
-#define CX_COST_TILE_SHARE 0.9    /* of the FMA peak that the micro-kernel reaches */
-#define CX_COST_COPY_RUN 0.4      /* packing by whole vectors */
-#define CX_COST_COPY_STRIDED 1.4  /* packing element by element */
-#define CX_COST_TRANSPOSE 0.9     /* packing through a transposition */
-#define CX_COST_SCATTER 2.0       /* storing element by element */
+#define CX_COST_TILE_SHARE     0.9 /* of the FMA peak that the micro-kernel reaches */
+#define CX_COST_COPY_RUN       0.4 /* packing by whole vectors */
+#define CX_COST_COPY_STRIDED   1.4 /* packing element by element */
+#define CX_COST_TRANSPOSE      0.9 /* packing through a transposition */
+#define CX_COST_SCATTER        2.0 /* storing element by element */
 #define CX_COST_WORTH_A_THREAD 30000.0
 
 /* Elements from the lowest to the highest that a tensor's strides reach, relative to its pointer. */

@@ -1,10 +1,11 @@
 /*
- * The input gradient by spreading, the third way of implicit GEMM: where input channels are few, stride phases make products of a
- * row or three, far below what the micro-kernel can do. Here one product gives every tap's share of a few rows of
- * grad_output, (channel, tap) by pixel, which is then added into the places that the taps reach.
+ * The input gradient by spreading, the third way of implicit GEMM: where input channels are few, stride phases make
+ * products of a row or three, far below what the micro-kernel can do. Here one product gives every tap's share of a
+ * few rows of grad_output, (channel, tap) by pixel, which is then added into the places that the taps reach.
  *
- * A task owns rows of the result, builds them densely in scratch and stores them once; rows of grad_output that two tasks need are
- * multiplied twice. Shares are added in ascending order of grad_output rows and taps, wherever the cuts are.
+ * A task owns rows of the result, builds them densely in scratch and stores them once; rows of grad_output that two
+ * tasks need are multiplied twice. Shares are added in ascending order of grad_output rows and taps, wherever the cuts
+ * are.
  */
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "base/threads.h"
 
 #define CHUNK_PIXELS 256 /* of one product, about */
-#define STORE_CHUNK 64
+#define STORE_CHUNK  64
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -1,6 +1,7 @@
 /*
- * The weight gradient as one matrix product a group: grad_output (rows, read in place) times patches, with pixels of the whole batch
- * as the summed dimension. Threads share out the columns, never the sum, so the bits do not depend on their number.
+ * The weight gradient as one matrix product a group: grad_output (rows, read in place) times patches, with pixels of
+ * the whole batch as the summed dimension. Threads share out the columns, never the sum, so the bits do not depend on
+ * their number.
  */
 #include "algo/conv_gemm.h"
 #include "base/correlation.h"
@@ -40,10 +41,14 @@ static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *g
         patches->taps[d] = conv->kernel[d];
         patches->tap_step[d] = conv->dilation[d];
     }
-    /* side-by-side channels are copied as they are; otherwise the order of the weights lets rows of the result be stored whole */
+    /*
+     * side-by-side channels are copied as they are; otherwise the order of the weights lets rows of the result be
+     * stored whole
+     */
     const cx_patch_order order = conv->x.channel == 1 && conv->in_channels > 1 ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
     const int64_t *k = conv->kernel, *w = conv->w.space;
-    const int64_t taps_extent[4] = {conv->in_channels, k[0], k[1], k[2]}, taps_stride[4] = {conv->w.in, w[0], w[1], w[2]};
+    const int64_t taps_extent[4] = {conv->in_channels, k[0], k[1], k[2]},
+                  taps_stride[4] = {conv->w.in, w[0], w[1], w[2]};
     const int64_t channels_extent[4] = {k[0], k[1], k[2], conv->in_channels};
     const int64_t channels_stride[4] = {w[0], w[1], w[2], conv->w.in};
     *gemm = (cx_gemm){

@@ -3,7 +3,7 @@
 #define CX_ALGO_DIRECT_H
 
 #include "base/correlation.h"
-#include "plan/algorithm.h"
+#include "algo/algorithm.h"
 
 /* Correlations set up at a time: one of the forward pass, the stride phases of an input gradient. */
 #define CX_DIRECT_PARTS 16

@@ -7,7 +7,7 @@
 
 #include "base/correlation.h"
 #include "base/threads.h"
-#include "plan/algorithm.h"
+#include "algo/algorithm.h"
 
 typedef struct result_shape {
     int64_t first, second; /* batch and channel, or the first two dimensions of the weights */

@@ -1,7 +1,7 @@
 /*
- * An axis of a matrix that lies in a tensor: a mixed-radix counter whose digits have strides. The pixels of a batch are (image, depth,
- * row, column), the columns of a weight matrix (channel, tap, tap, tap). Digits that follow each other in memory are merged, so
- * that an axis is affine exactly when one digit is left.
+ * An axis of a matrix that lies in a tensor: a mixed-radix counter whose digits have strides. The pixels of a batch
+ * are (image, depth, row, column), the columns of a weight matrix (channel, tap, tap, tap). Digits that follow each
+ * other in memory are merged, so that an axis is affine exactly when one digit is left.
  */
 #ifndef CX_BASE_AXIS_H
 #define CX_BASE_AXIS_H

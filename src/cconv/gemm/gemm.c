@@ -27,13 +27,11 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
     return blocks;
 }
 
-static bool rows_in_place(const cx_gemm_rows *a) {
-    return !a->patches && !a->copy && a->row.digits == 1;
-}
+static bool rows_in_place(const cx_gemm_rows *a) { return !a->patches && !a->copy && a->row.digits == 1; }
 
 /*
- * A result whose rows or columns are scattered in memory is added up in a dense stage and stored once, if the stage is small.
- * Never needed where one block of k does it all.
+ * A result whose rows or columns are scattered in memory is added up in a dense stage and stored once, if the stage is
+ * small. Never needed where one block of k does it all.
  */
 static bool staged(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
     const size_t bytes = (size_t)gemm->m * (size_t)blocks.nc * cx_dtype_size(kernels->dtype);
@@ -149,8 +147,8 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
 }
 
 /*
- * A matrix is packed a few k at a time across all panels: where a row of b lies in memory as runs of k, neighbouring columns share
- * them, and the block is read as one stream. k_offset has room for 2 * kn.
+ * A matrix is packed a few k at a time across all panels: where a row of b lies in memory as runs of k, neighbouring
+ * columns share them, and the block is read as one stream. k_offset has room for 2 * kn.
  */
 static void pack_matrix(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, int64_t n1, int64_t k0, int64_t kn,
                         int64_t *k_offset, char *dst) {

@@ -6,8 +6,8 @@
  *       for each panel                     stays in the first-level cache
  *         for each tile of rows            micro-kernel
  *
- * An element's sum is one chain of FMAs over k in ascending order; it passes through memory between blocks of k. Its bits do not
- * depend on any blocking, so callers are free to cut m and n among threads.
+ * An element's sum is one chain of FMAs over k in ascending order; it passes through memory between blocks of k. Its
+ * bits do not depend on any blocking, so callers are free to cut m and n among threads.
  */
 #ifndef CX_GEMM_GEMM_H
 #define CX_GEMM_GEMM_H

@@ -17,8 +17,8 @@ typedef struct cx_gemm_start {
 } cx_gemm_start;
 
 /* c[rows][nv vectors] = start + a * b: a in place through two strides, b a packed panel. */
-typedef void (*cx_gemm_tile)(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c, int64_t ldc,
-                             const cx_gemm_start *start);
+typedef void (*cx_gemm_tile)(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c,
+                             int64_t ldc, const cx_gemm_start *start);
 
 /*
  * The patch matrix of one group of a tensor: element (pixel, channel, tap) is
@@ -38,7 +38,7 @@ typedef struct cx_patches {
 typedef enum cx_patch_order { CX_TAPS_FASTEST, CX_CHANNELS_FASTEST } cx_patch_order;
 
 typedef struct cx_gemm_kernels {
-    int mr, nv, nr; /* the largest tile: mr rows by nr = nv * lanes columns */
+    int mr, nv, nr;                                 /* the largest tile: mr rows by nr = nv * lanes columns */
     const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0] unused */
 
     /* dst[k][nr]: a panel whose columns are `pixels` <= nr pixels from `pixel` on, for rows k of (channel, tap). */

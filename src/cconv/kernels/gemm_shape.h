@@ -1,6 +1,7 @@
 /*
- * The register tile of each instruction set: GEMM_MR rows by GEMM_NV vectors. The accumulators, one row of b and one broadcast fill
- * the vector registers: 16 of them up to AVX2, 32 for AVX-512 and NEON. Checked with both gcc and clang for spills.
+ * The register tile of each instruction set: GEMM_MR rows by GEMM_NV vectors. The accumulators, one row of b and one
+ * broadcast fill the vector registers: 16 of them up to AVX2, 32 for AVX-512 and NEON. Checked with both gcc and clang
+ * for spills.
  */
 #ifndef CX_KERNELS_GEMM_SHAPE_H
 #define CX_KERNELS_GEMM_SHAPE_H

@@ -1,6 +1,7 @@
 /*
- * Template: the GEMM kernels of one table. Each tile height and width is a function of its own, so that accumulators stay in registers.
- * TILE(rows, nv) and TILE_ROW(rows) stand for text that C cannot generate by a function; undefined at the bottom.
+ * Template: the GEMM kernels of one table. Each tile height and width is a function of its own, so that accumulators
+ * stay in registers. TILE(rows, nv) and TILE_ROW(rows) stand for text that C cannot generate by a function; undefined
+ * at the bottom.
  */
 #ifndef CX_KERNELS_GEMM_TABLE_H
 #define CX_KERNELS_GEMM_TABLE_H
@@ -11,10 +12,10 @@
 #include "kernels/pack_pixel_panel.h"
 #include "kernels/pack_pixel_rows.h"
 
-#define TILE(rows, nv)                                                                                                 \
-    static void tile_##rows##x##nv(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c,     \
-                                   int64_t ldc, const cx_gemm_start *start) {                                          \
-        gemm_tile(rows, nv, k, a, a_row, a_col, b, c, ldc, start);                                                     \
+#define TILE(rows, nv)                                                                                             \
+    static void tile_##rows##x##nv(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c, \
+                                   int64_t ldc, const cx_gemm_start *start) {                                      \
+        gemm_tile(rows, nv, k, a, a_row, a_col, b, c, ldc, start);                                                 \
     }
 
 #if GEMM_NV == 3

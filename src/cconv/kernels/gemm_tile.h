@@ -5,7 +5,8 @@
  *   b   a packed panel: k rows of NR elements, of which the first NV vectors are used
  *   c   ROWS rows of NV vectors, row stride ldc, contiguous along the row
  *
- * The sum of one element is one chain of FMAs over p, whatever tile it falls into: its bits do not depend on the tiling.
+ * The sum of one element is one chain of FMAs over p, whatever tile it falls into: its bits do not depend on the
+ * tiling.
  */
 #ifndef CX_KERNELS_GEMM_TILE_H
 #define CX_KERNELS_GEMM_TILE_H

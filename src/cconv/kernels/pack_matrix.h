@@ -1,6 +1,6 @@
 /*
- * Template: packing, storing and adding any matrix, given the offsets of its rows and columns. Where one side is consecutive in memory, vectors
- * are copied, or transposed in registers; what is left over goes element by element.
+ * Template: packing, storing and adding any matrix, given the offsets of its rows and columns. Where one side is
+ * consecutive in memory, vectors are copied, or transposed in registers; what is left over goes element by element.
  */
 #ifndef CX_KERNELS_PACK_MATRIX_H
 #define CX_KERNELS_PACK_MATRIX_H
@@ -18,7 +18,10 @@ static inline bool consecutive(const int64_t *offset) {
     return true;
 }
 
-/* dst[j * dst_row + i] = src[i_offset + j_offset[j]] for LANES x LANES elements: i consecutive in src, j in dst after it. */
+/*
+ * dst[j * dst_row + i] = src[i_offset + j_offset[j]] for LANES x LANES elements: i consecutive in src, j in dst after
+ * it.
+ */
 static inline __attribute__((always_inline)) void transpose_block(const real *src, const int64_t *j_offset, real *dst,
                                                                   const int64_t *dst_offset) {
     vec rows[CX_LANE_COUNT];
@@ -48,7 +51,8 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
                 transpose_block(src + k_offset[k], column_offset + j, dst, to);
                 k += LANES;
             } else {
-                for (int i = 0; i < LANES; ++i) dst[k_row[k] * GEMM_NR + j + i] = src[k_offset[k] + column_offset[j + i]];
+                for (int i = 0; i < LANES; ++i)
+                    dst[k_row[k] * GEMM_NR + j + i] = src[k_offset[k] + column_offset[j + i]];
                 ++k;
             }
         }

@@ -86,9 +86,9 @@ static void pack_patch_panel(const cx_patches *p, cx_patch_order order, int64_t 
         tap_at(p, order == CX_TAPS_FASTEST ? place % taps : place / p->channels, tap[j]);
     }
     if (order == CX_CHANNELS_FASTEST && p->stride.channel == 1)
-        pack_columns_adjacent(p, channel, (const int64_t(*)[3])tap, columns, pixel, pixels, dst);
+        pack_columns_adjacent(p, channel, (const int64_t (*)[3])tap, columns, pixel, pixels, dst);
     else
-        pack_columns_gathered(p, channel, (const int64_t(*)[3])tap, columns, pixel, pixels, dst);
+        pack_columns_gathered(p, channel, (const int64_t (*)[3])tap, columns, pixel, pixels, dst);
 }
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * Template: panels of the patch matrix with pixels as columns (channels-first forward and input gradient).
  *
- * For one tap, a vector of LANES pixels lies in memory the same way in every channel. So each tap is located once, as at most two
- * masked vector loads (a piece of one grid row, a piece of the next; padding is masked off), and each channel is then copied by
- * that table. What does not fit the form (steps over 2, strided rows, edges of the other padding modes) goes lane by lane.
+ * For one tap, a vector of LANES pixels lies in memory the same way in every channel. So each tap is located once, as
+ * at most two masked vector loads (a piece of one grid row, a piece of the next; padding is masked off), and each
+ * channel is then copied by that table. What does not fit the form (steps over 2, strided rows, edges of the other
+ * padding modes) goes lane by lane.
  */
 #ifndef CX_KERNELS_PACK_PIXEL_PANEL_H
 #define CX_KERNELS_PACK_PIXEL_PANEL_H
@@ -72,14 +73,16 @@ static inline void locate_lanes(const cx_patches *p, const tap_run *runs, int se
 
 /* Channels whose loads from src[0] and src[1] on stay inside the tensor. */
 static inline void find_safe_channels(const cx_patches *p, int pieces, int64_t reach, place *at) {
-    const int64_t from = ((const real *)p->begin - (const real *)p->base), to = ((const real *)p->end - (const real *)p->base);
+    const int64_t from = ((const real *)p->begin - (const real *)p->base),
+                  to = ((const real *)p->end - (const real *)p->base);
     const int64_t stride = p->stride.channel;
     const int64_t least = pieces == 2 && at->src[1] < at->src[0] ? at->src[1] : at->src[0];
     const int64_t most = (pieces == 2 && at->src[1] > at->src[0] ? at->src[1] : at->src[0]) + reach;
     at->low = 0;
     at->high = p->channels;
     while (at->low < at->high && (least + at->low * stride < from || most + at->low * stride > to)) ++at->low;
-    while (at->low < at->high && (least + (at->high - 1) * stride < from || most + (at->high - 1) * stride > to)) --at->high;
+    while (at->low < at->high && (least + (at->high - 1) * stride < from || most + (at->high - 1) * stride > to))
+        --at->high;
 }
 
 static inline void locate_vector(const cx_patches *p, const tap_run *runs, int segments, int first, place *at) {
@@ -129,10 +132,12 @@ static inline void copy_lanes(const place *at, const real *channel, real *dst) {
     for (int i = 0; i < LANES; ++i) dst[i] = at->lane[i] == NO_PLACE ? 0 : channel[at->lane[i]];
 }
 
-/* Channels [low, high) of a vector that is loaded whole or masked. Branch-free inside: the tap has been located once. */
-static inline __attribute__((always_inline)) void copy_channels_located(const cx_patches *p, const place *at, const int step,
-                                                                        int64_t low, int64_t high, real *dst,
-                                                                        int64_t dst_stride) {
+/*
+ * Channels [low, high) of a vector that is loaded whole or masked. Branch-free inside: the tap has been located once.
+ */
+static inline __attribute__((always_inline)) void copy_channels_located(const cx_patches *p, const place *at,
+                                                                        const int step, int64_t low, int64_t high,
+                                                                        real *dst, int64_t dst_stride) {
     const int64_t stride = p->stride.channel;
     /* channels are far apart, so no hardware prefetcher follows */
     const int64_t ahead = 16 * stride;

@@ -30,14 +30,16 @@ static inline void copy_channels(const cx_patches *p, const real *src, int64_t c
 /* Rows [k0, k0 + kn) in the order (tap, channel): a tap's channels are one run, a kernel row's taps often too. */
 static inline void pack_row_by_taps(const cx_patches *p, const real *image, const int64_t at[3], int64_t k0, int64_t kn,
                                     real *dst) {
-    const bool dense = p->stride.channel == 1 && p->tap_step[2] > 0 && p->tap_step[2] * p->stride.space[2] == p->channels;
+    const bool dense =
+        p->stride.channel == 1 && p->tap_step[2] > 0 && p->tap_step[2] * p->stride.space[2] == p->channels;
     int64_t t = k0 / p->channels, c = k0 % p->channels, tap[3];
     tap_at(p, t, tap);
     while (kn > 0) {
         const int64_t place = locate_place(p, at, tap);
         int64_t taps = 1;
         const int64_t w = at[2] + tap[2] * p->tap_step[2];
-        if (dense && place != INT64_MIN && w >= 0 && w < p->extent[2]) { /* the rest of the kernel row that lies inside */
+        if (dense && place != INT64_MIN && w >= 0 &&
+            w < p->extent[2]) { /* the rest of the kernel row that lies inside */
             const int64_t inside = (p->extent[2] - 1 - w) / p->tap_step[2] + 1;
             taps = p->taps[2] - tap[2] < inside ? p->taps[2] - tap[2] : inside;
         }

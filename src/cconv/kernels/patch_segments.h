@@ -17,7 +17,9 @@ typedef struct segment {
     int lane, count;
 } segment;
 
-/* One tap of a segment: pixels [low, high) read src + (i - low) * step; the others lie outside in the last dimension. */
+/*
+ * One tap of a segment: pixels [low, high) read src + (i - low) * step; the others lie outside in the last dimension.
+ */
 typedef struct tap_run {
     int64_t src; /* element offset of pixel `low` in channel 0 */
     int64_t row; /* element offset of the tensor's row, of which places outside take what the padding mode says */
@@ -74,7 +76,10 @@ static inline tap_run locate_tap(const cx_patches *p, const segment *s, const in
     return run;
 }
 
-/* dst[i] = src[i * step], count of them, in whole vectors: up to LANES - 1 elements past dst + count are overwritten too. */
+/*
+ * dst[i] = src[i * step], count of them, in whole vectors: up to LANES - 1 elements past dst + count are overwritten
+ * too.
+ */
 static inline __attribute__((always_inline)) void copy_run(real *dst, const real *src, int64_t step, int count,
                                                            const real *end) {
     const int whole = (count + LANES - 1) / LANES * LANES;

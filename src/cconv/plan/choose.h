@@ -2,7 +2,7 @@
 #ifndef CX_PLAN_CHOOSE_H
 #define CX_PLAN_CHOOSE_H
 
-#include "plan/algorithm.h"
+#include "algo/algorithm.h"
 
 typedef struct cx_choice {
     const cx_algorithm *algorithm;

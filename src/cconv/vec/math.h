@@ -1,14 +1,15 @@
 /*
  * exp and tanh on vectors, in plain vector arithmetic: the same bits on every element of a vector and in every tail.
  *
- * Both rest on x = n ln 2 + r with |r| <= ln(2)/2 and on expm1(r) = r + r^2 q(r), where q is the minimax polynomial of the
- * relative error of expm1 on that interval (Remez exchange in 300-bit arithmetic): 2^-31.9 for float, 2^-61.7 for double.
+ * Both rest on x = n ln 2 + r with |r| <= ln(2)/2 and on expm1(r) = r + r^2 q(r), where q is the minimax polynomial of
+ * the relative error of expm1 on that interval (Remez exchange in 300-bit arithmetic): 2^-31.9 for float, 2^-61.7 for
+ * double.
  *
  * Largest errors measured against more precise arithmetic, in units in the last place, with FMA and without
  *   v_exp   float 0.98, double 0.97        v_tanh   float 2.42, double 2.52
- * (every eleventh float there is; four million doubles). tests/c/test_activate.c asserts 1.1 and 2.75.
- * Results below the normal range are rounded twice, which stays within the bound. NaN stays NaN; exp(-inf) = 0, exp(inf) =
- * inf, tanh is odd (to the sign of zero) and reaches +-1 exactly.
+ * (every eleventh float there is; four million doubles). tests/c/test_activate.c holds the activations made of them to 2.75.
+ * Results below the normal range are rounded twice, which stays within the bound. NaN stays NaN; exp(-inf) = 0,
+ * exp(inf) = inf, tanh is odd (to the sign of zero) and reaches +-1 exactly.
  */
 #ifndef CX_VEC_MATH_H
 #define CX_VEC_MATH_H

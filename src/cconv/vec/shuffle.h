@@ -1,6 +1,7 @@
 /*
- * Shuffles of vec.h's vectors, by literal lane lists for each vector length: even lanes of a pair, and the transposition of a
- * LANES x LANES block in log2(LANES) rounds (Eklundh 1972). gcc and clang turn each into one or two shuffle instructions.
+ * Shuffles of vec.h's vectors, by literal lane lists for each vector length: even lanes of a pair, and the
+ * transposition of a LANES x LANES block in log2(LANES) rounds (Eklundh 1972). gcc and clang turn each into one or two
+ * shuffle instructions.
  */
 #ifndef CX_VEC_SHUFFLE_H
 #define CX_VEC_SHUFFLE_H
@@ -19,32 +20,32 @@ static inline vec v_even(vec a, vec b) {
     return a;
 }
 #elif CX_LANE_COUNT == 2
-#define CX_EVEN 0, 2
-#define CX_LOW1 0, 2
+#define CX_EVEN  0, 2
+#define CX_LOW1  0, 2
 #define CX_HIGH1 1, 3
 #elif CX_LANE_COUNT == 4
-#define CX_EVEN 0, 2, 4, 6
-#define CX_LOW1 0, 4, 2, 6
+#define CX_EVEN  0, 2, 4, 6
+#define CX_LOW1  0, 4, 2, 6
 #define CX_HIGH1 1, 5, 3, 7
-#define CX_LOW2 0, 1, 4, 5
+#define CX_LOW2  0, 1, 4, 5
 #define CX_HIGH2 2, 3, 6, 7
 #elif CX_LANE_COUNT == 8
-#define CX_EVEN 0, 2, 4, 6, 8, 10, 12, 14
-#define CX_LOW1 0, 8, 2, 10, 4, 12, 6, 14
+#define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14
+#define CX_LOW1  0, 8, 2, 10, 4, 12, 6, 14
 #define CX_HIGH1 1, 9, 3, 11, 5, 13, 7, 15
-#define CX_LOW2 0, 1, 8, 9, 4, 5, 12, 13
+#define CX_LOW2  0, 1, 8, 9, 4, 5, 12, 13
 #define CX_HIGH2 2, 3, 10, 11, 6, 7, 14, 15
-#define CX_LOW4 0, 1, 2, 3, 8, 9, 10, 11
+#define CX_LOW4  0, 1, 2, 3, 8, 9, 10, 11
 #define CX_HIGH4 4, 5, 6, 7, 12, 13, 14, 15
 #elif CX_LANE_COUNT == 16
-#define CX_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define CX_LOW1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define CX_LOW1  0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
 #define CX_HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
-#define CX_LOW2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define CX_LOW2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
 #define CX_HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define CX_LOW4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define CX_LOW4  0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
 #define CX_HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define CX_LOW8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define CX_LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define CX_HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
 #endif
 
@@ -54,11 +55,11 @@ static inline vec v_even(vec a, vec b) { return __builtin_shufflevector(a, b, CX
 #endif
 
 /* Exchanges the off-diagonal blocks of `distance` rows and lanes: one round of the transposition. */
-#define CX_ROUND(distance, low, high)                                                                                  \
-    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i) if (!(i & (distance))) {                          \
-        const vec upper = rows[i], lower = rows[i + (distance)];                                                       \
-        rows[i] = __builtin_shufflevector(upper, lower, low);                                                          \
-        rows[i + (distance)] = __builtin_shufflevector(upper, lower, high);                                            \
+#define CX_ROUND(distance, low, high)                                                         \
+    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i) if (!(i & (distance))) { \
+        const vec upper = rows[i], lower = rows[i + (distance)];                              \
+        rows[i] = __builtin_shufflevector(upper, lower, low);                                 \
+        rows[i + (distance)] = __builtin_shufflevector(upper, lower, high);                   \
     }
 
 /* rows[i] lane j <-> rows[j] lane i */

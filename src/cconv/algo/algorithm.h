@@ -7,8 +7,8 @@
  * table and the decision's variant, but not on the number of threads or the strides of x and y; the weights that it
  * is given, and that run() finds beside the packed ones, have conv's strides.
  */
-#ifndef CX_PLAN_ALGORITHM_H
-#define CX_PLAN_ALGORITHM_H
+#ifndef CX_ALGO_ALGORITHM_H
+#define CX_ALGO_ALGORITHM_H
 
 #include "base/conv.h"
 #include "kernels/kernels.h"

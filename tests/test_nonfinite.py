@@ -55,13 +55,13 @@ def test_one_special_value_anywhere_in_the_output_gradient_reaches_exactly_what_
         gx = tally.call(layer.gradient("input"), layer.outside_shape(x.shape), w, layer.outside(gy), **layer.common)
         if gx is not None:
             same(layer.inside(gx), expected)
-        # Where zeros are padded, infinity times such a zero is NaN or skipped; all else is as in the definition.
+        # A special value times a padded zero is NaN, or skipped; all else is as in the definition.
         gw = tally.call(layer.gradient("weight"), layer.outside(x), w.shape, layer.outside(gy), **layer.common)
         with np.errstate(invalid="ignore"):
             expected = layer.grad_weight(x, gy)
         if gw is not None:
             sure = np.full(gw.shape, True)
-            if layer.padding_mode == "zeros" and any(sum(pair) for pair in layer.pairs) and np.isinf(value):
+            if layer.padding_mode == "zeros" and any(sum(pair) for pair in layer.pairs):
                 sure = ~np.isnan(expected)
             same(gw[sure], expected[sure])
 

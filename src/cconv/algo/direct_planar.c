@@ -10,8 +10,16 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool rows_contiguous(const cx_correlation *c) { return c->dst.space[2] == 1 || c->grid[2] <= 1; }
 
+/*
+ * What a unit belongs to: one correlation, or twins: the stride phases of even and odd result columns, whose rows are
+ * joined as they are stored. `source` says which rows and columns are gathered: for twins, those of both.
+ */
 typedef struct part {
-    cx_correlation c;
+    cx_correlation source;
+    cx_correlation member[2];
+    int64_t shift[2]; /* of a member's first tap from that of the source */
+    int members;
+    int64_t joined; /* result columns of twins together */
     cx_segments segments;
     int64_t blocks; /* of rows */
     int64_t units, first_unit;
@@ -26,16 +34,17 @@ typedef struct job {
     const int64_t *offsets;
     char *scratch;
     const part *parts;
+    int members; /* of a part, at most */
     int count;
     int64_t units, tasks;
 } job;
 
-/* A thread's memory, and whose weights it holds. */
+/* A thread's memory, and whose weights it holds, for either twin. */
 typedef struct state {
     cx_row_scratch rows;
-    char *weights, *tile;
-    const part *packed_part;
-    int64_t packed_group, packed_channel;
+    char *weights[2], *tile[2];
+    const cx_correlation *packed[2];
+    int64_t packed_group[2], packed_channel[2];
 } state;
 
 static size_t weights_bytes(const cx_blocking *b, size_t size) {
@@ -55,126 +64,151 @@ typedef struct place {
     cx_segment segment;
 } place;
 
-/* Weights of result channels [o, o + n) in the kernels' order; those of the tensor, where they lie so already. */
-static const void *weights_of(const job *j, const part *p, state *st, int64_t group, int64_t o, int64_t n,
+/* Whether the weights of one result channel lie in the kernels' order: plane, row, column. */
+static bool in_order(const cx_correlation *c) {
+    const int64_t row = c->taps[2], plane = row * c->taps[1], channel = plane * c->taps[0];
+    return (c->taps[2] == 1 || c->w_tap[2] == 1) && (c->taps[1] == 1 || c->w_tap[1] == row) &&
+           (c->taps[0] == 1 || c->w_tap[0] == plane) && (c->ci == 1 || c->w_ci == channel);
+}
+
+static char *put(char *to, const void *from, size_t size) {
+    if (size == 4)
+        *(float *)to = *(const float *)from;
+    else
+        *(double *)to = *(const double *)from;
+    return to + size;
+}
+
+/* Weights of result channels [o, o + n) of a member, in place where they can be. */
+static const void *weights_of(const job *j, const cx_correlation *c, int m, state *st, int64_t group, int64_t o, int64_t n,
                               const cx_row_range *range, int64_t taps_w) {
-    const cx_correlation *c = &p->c;
     const int64_t base = c->w_offset + group * c->w_group + o * c->w_co;
-    const int64_t row = c->w_tap[1] == c->taps[2] || c->taps[1] == 1, taps = c->taps[1] * c->taps[2];
-    const bool depth = c->w_tap[0] == taps || c->taps[0] == 1, channel = c->w_ci == taps * c->taps[0] || c->ci == 1;
-    if (n == 1 && j->b.whole && (c->w_tap[2] == 1 || c->taps[2] == 1) && row && depth && channel)
-        return cx_at(j->tensors->w, base, j->size);
-    if (j->b.whole && st->packed_part == p && st->packed_group == group && st->packed_channel == o) return st->weights;
-    char *to = st->weights;
+    if (n == 1 && j->b.whole && in_order(c)) return cx_at(j->tensors->w, base, j->size);
+    if (j->b.whole && st->packed[m] == c && st->packed_group[m] == group && st->packed_channel[m] == o)
+        return st->weights[m];
+    char *to = st->weights[m];
     for (int64_t i = range->plane; i < range->plane + range->planes; ++i)
         for (int64_t th = range->th; th < range->th + range->taps_h; ++th) {
             const int64_t at = base + i / c->taps[0] * c->w_ci + i % c->taps[0] * c->w_tap[0] + th * c->w_tap[1];
             for (int64_t tw = range->tw; tw < range->tw + taps_w; ++tw)
-                for (int64_t k = 0; k < n; ++k, to += j->size) {
-                    const char *from = cx_at(j->tensors->w, at + tw * c->w_tap[2] + k * c->w_co, j->size);
-                    if (j->size == 4)
-                        *(float *)to = *(const float *)from;
-                    else
-                        *(double *)to = *(const double *)from;
-                }
+                for (int64_t k = 0; k < n; ++k)
+                    to = put(to, cx_at(j->tensors->w, at + tw * c->w_tap[2] + k * c->w_co, j->size), j->size);
         }
-    st->packed_part = p;
-    st->packed_group = group;
-    st->packed_channel = o;
-    return st->weights;
+    st->packed[m] = c;
+    st->packed_group[m] = group;
+    st->packed_channel[m] = o;
+    return st->weights[m];
 }
 
 /* Kernel calls of one unit and channel block over part of the taps. */
-static void compute(const job *j, const part *p, const cx_row_range *range, cx_row_table table, const cx_row_scratch *rows,
-                    cx_stencil_planar args) {
-    const cx_correlation *c = &p->c;
-    args.rows = rows->table;
+static void compute(const job *j, const cx_correlation *c, const cx_row_range *range, cx_row_table table,
+                    const cx_row_scratch *rows, cx_stencil_planar args) {
     args.planes = range->planes;
     args.plane_rows = table.plane;
-    args.row_step = table.row_step;
     args.tap_row = table.tap_row;
     args.taps_h = range->taps_h;
-    args.offset = j->offsets;
     /* Rows that are tap_step apart share source rows: take them together. */
     const bool sharing = c->step[1] == 1 && table.row_step == 1 && table.tap_row == c->tap_step[1] && range->taps_h > 1 &&
                          args.channels == 1;
     const int64_t apart = sharing ? min(max(c->tap_step[1], 1), range->rows) : 1;
     char *out = args.out;
     const int64_t out_row = args.out_row;
-    args.row_step *= apart;
-    args.out_row *= apart;
+    args.row_step = table.row_step * apart;
+    args.out_row = out_row * apart;
     for (int64_t r = 0; r < apart; ++r) {
         args.rows = rows->table + r;
         args.out = out + r * out_row * (int64_t)j->size;
-        args.height = ceil_div(range->rows - r, apart);
+        args.height = apart == 1 ? range->rows : ceil_div(range->rows - r, apart);
         j->kernels->stencil.planar(&args);
     }
 }
 
-/* Activation of finished rows, and out of the tile when they are in one. */
-static void finish(const job *j, const cx_correlation *c, const place *at, int64_t n, const cx_stencil_planar *args, char *out,
-                   char *dst) {
+/* Activation of finished rows, and out of the tiles when they are in them. args: those of the (first) member. */
+static void finish(const job *j, const part *p, const place *at, const cx_stencil_planar *args, const state *st, char *dst) {
     const cx_kernels *kernels = j->kernels;
-    const int64_t width = at->segment.width;
-    for (int64_t k = 0; k < n; ++k, out += (size_t)args->out_channel * j->size) {
+    const cx_correlation *c = &p->member[0];
+    const int64_t width = at->segment.width, size = (int64_t)j->size;
+    for (int64_t k = 0; k < args->channels; ++k) {
+        const int64_t skip = k * args->out_channel * size;
+        char *to = dst + k * c->dst.channel * size, *out = (char *)args->out + skip;
         if (c->activation != CONVX_ACT_NONE)
-            for (int64_t r = 0; r < at->rows; ++r)
-                kernels->activate(cx_at_mut(out, r * args->out_row, j->size), width, c->activation);
-        if (out != dst)
-            kernels->stencil.scatter(cx_at_mut(dst, k * c->dst.channel, j->size), c->dst.space[1],
-                                     c->grid[2] == 1 ? 1 : c->dst.space[2], out, args->out_row, at->rows, width);
+            for (int m = 0; m < p->members; ++m)
+                for (int64_t r = 0; r < at->rows; ++r)
+                    kernels->activate((m ? st->tile[1] + skip : out) + r * args->out_row * size, width, c->activation);
+        if (p->members == 2)
+            kernels->stencil.join(to, c->dst.space[1], out, st->tile[1] + skip, args->out_row, at->rows,
+                                  min(2 * width, p->joined - 2 * at->segment.first));
+        else if (args->out == st->tile[0])
+            kernels->stencil.scatter(to, c->dst.space[1], c->grid[2] == 1 ? 1 : c->dst.space[2], out, args->out_row, at->rows,
+                                     width);
     }
 }
 
+/* One channel block where its taps are taken in several passes: rows are gathered for each, sums wait in the tile. */
+static void compute_passes(const job *j, const part *p, const void *src, const place *at, cx_row_range range, state *st,
+                           int64_t o, cx_stencil_planar args) {
+    const cx_correlation *c = &p->member[0];
+    const cx_blocking *b = &j->b;
+    const int64_t planes = range.planes;
+    for (range.plane = 0; range.plane < planes; range.plane += b->planes)
+        for (range.th = 0; range.th < c->taps[1]; range.th += b->taps_h)
+            for (range.tw = 0; range.tw < c->taps[2]; range.tw += b->taps_w) {
+                range.planes = min(b->planes, planes - range.plane);
+                range.taps_h = min(b->taps_h, c->taps[1] - range.th);
+                args.taps_w = min(b->taps_w, c->taps[2] - range.tw);
+                const cx_row_table table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
+                args.weights = weights_of(j, c, 0, st, at->group, o, args.channels, &range, args.taps_w);
+                compute(j, c, &range, table, &st->rows, args);
+                args.start = NULL;
+            }
+}
+
+static bool has_taps(const cx_correlation *c) { return c->ci > 0 && c->taps[0] > 0 && c->taps[1] > 0 && c->taps[2] > 0; }
+
 static void compute_unit(const job *j, const part *p, const place *at, state *st) {
-    const cx_correlation *c = &p->c;
+    static const double zeros[CX_STENCIL_CHANNELS] = {0};
+    const cx_correlation *c = &p->source;
     const cx_blocking *b = &j->b;
     const void *src = cx_at(j->src, at->image * c->src.batch + at->group * c->ci * c->src.channel, j->size);
-    const bool nothing = c->taps[0] == 0 || c->taps[1] == 0 || c->taps[2] == 0 || c->ci == 0;
-    const int64_t planes = nothing ? 0 : c->ci * c->taps[0];
-    cx_row_range range = {.planes = planes,
-                          .taps_h = nothing ? 0 : c->taps[1],
-                          .depth = at->depth,
-                          .row = at->row,
-                          .rows = at->rows};
+    const cx_row_range range = {
+        .planes = c->ci * c->taps[0], .taps_h = c->taps[1], .depth = at->depth, .row = at->row, .rows = at->rows};
+    const cx_row_range none = {.rows = at->rows};
     cx_row_table table = {0, 1, 1};
-    if (b->whole && !nothing) table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
+    if (b->whole && has_taps(c)) table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
     const int lanes = j->kernels->lanes;
     const int64_t tile_width = (at->segment.width + lanes - 1) / lanes * lanes;
     const bool tile = b->tile || at->segment.width < lanes;
     for (int64_t o = 0; o < c->co; o += b->channels) {
         const int64_t n = min(b->channels, c->co - o);
-        static const double zeros[CX_STENCIL_CHANNELS] = {0};
         const void *bias = j->tensors->bias;
+        const cx_strides *to = &p->member[0].dst;
         char *dst = cx_at_mut(j->tensors->result,
-                              c->dst_offset + at->image * c->dst.batch + (at->group * c->co + o) * c->dst.channel +
-                                  at->depth * c->dst.space[0] + at->row * c->dst.space[1] +
-                                  at->segment.first * c->dst.space[2],
+                              p->member[0].dst_offset + at->image * to->batch + (at->group * c->co + o) * to->channel +
+                                  at->depth * to->space[0] + at->row * to->space[1] + at->segment.first * to->space[2],
                               j->size);
         cx_stencil_planar args = {.channels = n,
-                                  .out = tile ? st->tile : dst,
-                                  .out_row = tile ? tile_width : c->dst.space[1],
-                                  .out_channel = tile ? tile_width * at->rows : c->dst.channel,
+                                  .out_row = tile ? tile_width : to->space[1],
+                                  .out_channel = tile ? tile_width * at->rows : to->channel,
                                   .width = tile ? tile_width : at->segment.width,
-                                  .taps_w = nothing ? 0 : c->taps[2],
                                   .start = bias ? cx_at(bias, at->group * c->co + o, j->size) : zeros};
-        if (b->whole || nothing) {
-            args.weights = nothing ? NULL : weights_of(j, p, st, at->group, o, n, &range, c->taps[2]);
-            compute(j, p, &range, table, &st->rows, args);
-        } else {
-            for (range.plane = 0; range.plane < planes; range.plane += b->planes)
-                for (range.th = 0; range.th < c->taps[1]; range.th += b->taps_h)
-                    for (range.tw = 0; range.tw < c->taps[2]; range.tw += b->taps_w) {
-                        range.planes = min(b->planes, planes - range.plane);
-                        range.taps_h = min(b->taps_h, c->taps[1] - range.th);
-                        args.taps_w = min(b->taps_w, c->taps[2] - range.tw);
-                        table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
-                        args.weights = weights_of(j, p, st, at->group, o, n, &range, args.taps_w);
-                        compute(j, p, &range, table, &st->rows, args);
-                        args.start = NULL;
-                    }
+        for (int m = p->members - 1; m >= 0; --m) {
+            const cx_correlation *member = &p->member[m];
+            args.out = tile ? st->tile[m] : dst;
+            if (!has_taps(member)) {
+                args.weights = NULL;
+                args.taps_w = 0;
+                compute(j, member, &none, table, &st->rows, args);
+            } else if (b->whole) {
+                args.offset = j->offsets + p->shift[m];
+                args.taps_w = member->taps[2];
+                args.weights = weights_of(j, member, m, st, at->group, o, n, &range, args.taps_w);
+                compute(j, member, &range, table, &st->rows, args);
+            } else {
+                args.offset = j->offsets;
+                compute_passes(j, p, src, at, range, st, o, args);
+            }
         }
-        if (tile || c->activation != CONVX_ACT_NONE) finish(j, c, at, n, &args, args.out, dst);
+        if (tile || c->activation != CONVX_ACT_NONE) finish(j, p, at, &args, st, dst);
     }
 }
 
@@ -182,7 +216,7 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
 
 /* Where a unit lies: segments fastest, then row blocks, depths, groups, images. */
 static place place_of(const job *j, const part *p, int64_t unit) {
-    const cx_correlation *c = &p->c;
+    const cx_correlation *c = &p->source;
     place at;
     at.segment_index = unit % p->segments.count;
     unit /= p->segments.count;
@@ -199,21 +233,24 @@ static void next_place(const job *j, const part *p, place *at) {
     if (++at->segment_index < p->segments.count) return;
     at->segment_index = 0;
     at->row += j->b.height;
-    if (at->row < p->c.grid[1]) return;
+    if (at->row < p->source.grid[1]) return;
     at->row = 0;
-    if (++at->depth < p->c.grid[0]) return;
+    if (++at->depth < p->source.grid[0]) return;
     at->depth = 0;
-    if (++at->group < p->c.groups) return;
+    if (++at->group < p->source.groups) return;
     at->group = 0;
     ++at->image;
 }
 
 static void run_task(void *context, int64_t index, int worker) {
     const job *j = context;
-    state st = {.packed_part = NULL};
+    state st = {.packed = {NULL}};
     char *memory = cx_row_scratch_make(&j->b, j->size, j->scratch + (size_t)worker * j->thread_bytes, &st.rows);
-    st.weights = memory;
-    st.tile = memory + weights_bytes(&j->b, j->size);
+    for (int m = 0; m < j->members; ++m) {
+        st.weights[m] = memory;
+        st.tile[m] = memory + weights_bytes(&j->b, j->size);
+        memory = st.tile[m] + tile_bytes(&j->b, j->size, j->kernels->lanes);
+    }
     int64_t unit = j->units / j->tasks * index + min(index, j->units % j->tasks);
     const int64_t end = unit + j->units / j->tasks + (index < j->units % j->tasks);
     int which = 0;
@@ -223,16 +260,48 @@ static void run_task(void *context, int64_t index, int worker) {
         const int64_t last = which + 1 < j->count ? min(end, j->parts[which + 1].first_unit) : end;
         place at = place_of(j, p, unit - p->first_unit);
         for (; unit < last; ++unit, next_place(j, p, &at)) {
-            at.rows = min(j->b.height, p->c.grid[1] - at.row);
-            at.segment = cx_segment_at(&p->c, &j->b, &p->segments, at.segment_index);
+            at.rows = min(j->b.height, p->source.grid[1] - at.row);
+            at.segment = cx_segment_at(&p->source, &j->b, &p->segments, at.segment_index);
             compute_unit(j, p, &at, &st);
         }
     }
 }
 
-static void blocking_of(const cx_conv *conv, const cx_kernels *kernels, cx_correlation *largest, cx_blocking *b) {
+/* Whether even and odd columns are computed together: then their rows are stored whole. */
+static bool twins_wanted(const cx_conv *conv, const cx_correlation *largest) {
+    return conv->pass == CONVX_INPUT_GRADIENT && conv->stride[2] == 2 && conv->x.space[2] == 1 && conv->in[2] > 1 &&
+           largest->tap_step[2] == 1;
+}
+
+/* Returns how many members a part may have. */
+static int blocking_of(const cx_conv *conv, const cx_kernels *kernels, cx_correlation *largest, cx_blocking *b) {
     cx_direct_largest(conv, largest);
+    const bool twins = twins_wanted(conv, largest);
+    largest->taps[2] += twins; /* one phase may begin a column later than the other */
     cx_blocking_make(largest, kernels, largest->co, largest->ci * largest->taps[0], !rows_contiguous(largest), b);
+    return twins && b->whole ? 2 : 1;
+}
+
+/* Sets up the part that begins with the index-th correlation. Returns the correlations that it takes. */
+static int part_make(const cx_conv *conv, const job *j, int64_t index, part *p) {
+    cx_direct_correlation(conv, index, &p->member[0]);
+    p->members = 1;
+    p->shift[0] = 0;
+    p->source = p->member[0];
+    if (j->members == 1) return 1;
+    cx_direct_correlation(conv, index + 1, &p->member[1]);
+    p->members = 2;
+    p->joined = conv->in[2];
+    const cx_correlation *a = &p->member[0], *b = &p->member[1];
+    if (!has_taps(a)) p->source = *b;
+    if (has_taps(a) && has_taps(b)) {
+        p->source.origin[2] = min(a->origin[2], b->origin[2]);
+        p->source.taps[2] = max(a->origin[2] + a->taps[2], b->origin[2] + b->taps[2]) - p->source.origin[2];
+    }
+    p->source.grid[2] = a->grid[2];
+    p->shift[0] = a->origin[2] - p->source.origin[2];
+    p->shift[1] = b->origin[2] - p->source.origin[2];
+    return 2;
 }
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_correlation *largest, const cx_blocking *b) {
@@ -262,11 +331,12 @@ void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int
     cx_correlation largest;
     cx_blocking b;
     const size_t size = cx_dtype_size(conv->dtype);
-    blocking_of(conv, kernels, &largest, &b);
+    const int members = blocking_of(conv, kernels, &largest, &b);
     decision->cost = cost_of(conv, kernels, &largest, &b);
     decision->threads = cx_direct_threads(decision->cost, threads);
     decision->shared_bytes = cx_align_up((size_t)b.taps_w * sizeof(int64_t));
-    decision->thread_bytes = cx_row_scratch_bytes(&b, size) + weights_bytes(&b, size) + tile_bytes(&b, size, kernels->lanes);
+    decision->thread_bytes = cx_row_scratch_bytes(&b, size) +
+                             (size_t)members * (weights_bytes(&b, size) + tile_bytes(&b, size, kernels->lanes));
     decision->packed_bytes = 0;
 }
 
@@ -282,22 +352,23 @@ void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const 
              .offsets = workspace,
              .scratch = (char *)workspace + decision->shared_bytes,
              .parts = parts};
-    blocking_of(conv, kernels, &largest, &j.b);
+    j.members = blocking_of(conv, kernels, &largest, &j.b);
     cx_tap_offsets(&largest, &j.b, workspace);
     const int64_t all = cx_correlation_count(conv);
-    for (int64_t i = 0; i < all; ++i) {
+    for (int64_t i = 0; i < all;) {
         part *p = &parts[j.count];
-        cx_direct_correlation(conv, i, &p->c);
-        p->segments = cx_segments_make(&p->c, &j.b, kernels->lanes);
-        p->blocks = ceil_div(p->c.grid[1], j.b.height);
-        p->units = p->c.batch * p->c.groups * p->c.grid[0] * p->blocks * p->segments.count;
+        i += part_make(conv, &j, i, p);
+        const cx_correlation *c = &p->source;
+        p->segments = cx_segments_make(c, &j.b, kernels->lanes);
+        p->blocks = ceil_div(c->grid[1], j.b.height);
+        p->units = c->batch * c->groups * c->grid[0] * p->blocks * p->segments.count;
         p->first_unit = j.units;
         if (p->units > 0) {
             j.units += p->units;
             ++j.count;
         }
-        if (j.count == CX_DIRECT_PARTS || (j.count > 0 && i == all - 1)) {
-            const double cycles = decision->cost * (double)j.count / (double)all;
+        if (j.count == CX_DIRECT_PARTS || (j.count > 0 && i == all)) {
+            const double cycles = decision->cost * (double)(j.count * j.members) / (double)all;
             j.tasks = cx_direct_task_count(j.units, cycles, decision->threads);
             cx_parallel_for(j.tasks, decision->threads, run_task, &j);
             j.count = 0;

@@ -33,6 +33,7 @@ const cx_kernels CX_TABLE = {
              .spread_add = spread_add},
     .stencil = {.fill = stencil_fill,
                 .scatter = stencil_scatter,
+                .join = stencil_join,
                 .planar = stencil_planar,
                 .outer = stencil_outer,
                 .channels = stencil_channels,

@@ -81,11 +81,13 @@ typedef struct cx_stencil_channels {
 
 typedef struct cx_stencil_kernels {
     /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries and those equal
-     * to `zeros` stay. Returns the slots used. */
-    int64_t (*fill)(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
-                    const cx_stencil_fill *fill);
+     * to `zeros` stay. */
+    void (*fill)(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
+                 const cx_stencil_fill *fill);
     /* dst[r * dst_row + i * stride] = src[r * src_row + i] for n places of each row */
     void (*scatter)(void *dst, int64_t dst_row, int64_t stride, const void *src, int64_t src_row, int64_t rows, int64_t n);
+    /* dst[r * dst_row + i] = (i even ? even : odd)[r * src_row + i / 2] for n places of each row */
+    void (*join)(void *dst, int64_t dst_row, const void *even, const void *odd, int64_t src_row, int64_t rows, int64_t n);
     void (*planar)(const cx_stencil_planar *args);
     void (*outer)(const cx_stencil_outer *args);
     void (*channels)(const cx_stencil_channels *args);

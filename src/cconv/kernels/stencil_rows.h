@@ -7,7 +7,7 @@
 
 #include "base/correlation.h"
 #include "kernels/stencil_kernels.h"
-#include "vec/shuffle.h"
+#include "kernels/stencil_pairs.h"
 #include "vec/vec.h"
 
 #define STENCIL_INLINE static inline __attribute__((always_inline))
@@ -53,24 +53,8 @@ STENCIL_INLINE void copy_contiguous(real *restrict dst, const real *restrict src
     if (i < n) v_store(dst + n - LANES, v_load(src + n - LANES));
 }
 
-/* Every second element, without touching the one after the last. */
-STENCIL_INLINE void copy_even(real *restrict dst, const real *restrict src, int64_t n) {
-    int64_t i = 0;
-    for (; i + LANES < n; i += LANES) v_store(dst + i, v_even(v_load(src + 2 * i), v_load(src + 2 * i + LANES)));
-    if (n > LANES) {
-        i = n - 1 - LANES;
-        v_store(dst + i, v_even(v_load(src + 2 * i), v_load(src + 2 * i + LANES)));
-        i = n - 1;
-    }
-    for (; i < n; ++i) dst[i] = src[2 * i];
-}
-
 /* The n lanes of one phase that lie inside the source; src is the first of them. */
 STENCIL_INLINE void copy_strided(real *restrict dst, const real *restrict src, int64_t n, int64_t stride) {
-    if (stride == 2) {
-        copy_even(dst, src, n);
-        return;
-    }
     int64_t i = 0;
     for (; i + 4 <= n; i += 4) {
         const real a = src[i * stride], b = src[(i + 1) * stride], c = src[(i + 2) * stride], d = src[(i + 3) * stride];
@@ -97,40 +81,81 @@ static void fill_padding(real *dst, const real *row, const cx_stencil_fill *f, c
     }
 }
 
-STENCIL_INLINE void fill_phase(real *dst, const real *row, const cx_stencil_fill *f, const cx_stencil_phase *phase,
-                               const int contiguous) {
-    const int64_t begin = phase->begin, end = phase->end;
-    const bool zeros = f->mode == CONVX_PAD_ZEROS;
-    if (zeros) clear_lanes(dst, 0, begin);
-    if (begin < end) {
-        const real *first = row + (phase->first + begin * f->step) * f->stride;
-        if (contiguous)
-            copy_contiguous(dst + begin, first, end - begin);
-        else
-            copy_strided(dst + begin, first, end - begin, f->step * f->stride);
+/* Padding before and behind the lanes that lie inside. */
+STENCIL_INLINE void fill_ends(real *dst, const real *row, const cx_stencil_fill *f, const cx_stencil_phase *phase) {
+    if (f->mode != CONVX_PAD_ZEROS) {
+        fill_padding(dst, row, f, phase, 0, phase->begin);
+        fill_padding(dst, row, f, phase, phase->end, f->lanes);
+        return;
     }
-    if (zeros) {
-        clear_lanes(dst, end, f->lanes);
-    } else {
-        fill_padding(dst, row, f, phase, 0, begin);
-        fill_padding(dst, row, f, phase, end, f->lanes);
+    for (int64_t q = 0; q < phase->begin; ++q) dst[q] = 0;
+    clear_lanes(dst, phase->end, f->lanes);
+}
+
+static void fill_row(real *dst, const real *row, const cx_stencil_fill *f) {
+    for (int64_t k = 0; k < f->phases; ++k, dst += f->pitch) {
+        const cx_stencil_phase *p = f->phase + k;
+        const int64_t n = p->end - p->begin;
+        const real *first = row + (p->first + p->begin * f->step) * f->stride;
+        if (n > 0 && f->step * f->stride == 1)
+            copy_contiguous(dst + p->begin, first, n);
+        else
+            copy_strided(dst + p->begin, first, n, f->step * f->stride);
+        fill_ends(dst, row, f, p);
     }
 }
 
-static int64_t stencil_fill(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
-                            const cx_stencil_fill *f) {
-    const bool contiguous = f->step * f->stride == 1;
+/* A row of contiguous columns with zeros around it, at most a vector of them on either side, and at least one inside. */
+STENCIL_INLINE void fill_plain(real *dst, const real *first, int64_t begin, int64_t n, int64_t tail) {
+    if (begin > 0) v_store(dst, v_zero());
+    dst += begin;
+    for (int64_t i = 0; i + LANES < n; i += LANES) v_store(dst + i, v_load(first + i));
+    v_store(dst + n - LANES, v_load(first + n - LANES));
+    if (tail > 0) v_store(dst + n, v_zero());
+}
+
+/* Two phases of neighbouring columns. */
+STENCIL_INLINE void fill_pairs(real *dst, const real *row, const cx_stencil_fill *f) {
+    const cx_stencil_phase *even = f->phase, *odd = f->phase + 1;
+    real *even_dst = dst, *odd_dst = dst + f->pitch;
+    const int64_t begin = even->begin > odd->begin ? even->begin : odd->begin;
+    const int64_t end = even->end < odd->end ? even->end : odd->end;
+    split_pairs(even_dst + begin, odd_dst + begin, row + even->first + 2 * begin, end - begin);
+    if (even->begin < begin) even_dst[even->begin] = row[even->first + 2 * even->begin];
+    if (odd->begin < begin) odd_dst[odd->begin] = row[odd->first + 2 * odd->begin];
+    if (end < even->end) even_dst[end] = row[even->first + 2 * end];
+    if (end < odd->end) odd_dst[end] = row[odd->first + 2 * end];
+    fill_ends(even_dst, row, f, even);
+    fill_ends(odd_dst, row, f, odd);
+}
+
+/* The phases lie side by side and meet but for a column at either end. */
+static bool are_pairs(const cx_stencil_fill *f) {
+    const cx_stencil_phase *even = f->phase, *odd = f->phase + 1;
+    if (f->phases != 2 || f->step != 2 || f->stride != 1 || odd->first != even->first + 1) return false;
+    return (even->begin > odd->begin ? even->begin : odd->begin) < (even->end < odd->end ? even->end : odd->end);
+}
+
+static void stencil_fill(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
+                         const cx_stencil_fill *f) {
+    const cx_stencil_phase phase = f->phase[0];
+    const int64_t n = phase.end - phase.begin, tail = f->lanes - phase.end;
+    const bool plain = f->step * f->stride == 1 && f->mode == CONVX_PAD_ZEROS && n >= LANES && tail <= LANES &&
+                       phase.begin <= LANES;
+    const bool pairs = are_pairs(f);
     real *dst = slots;
     for (int64_t r = 0; r < count; ++r) {
-        if (rows[r] == NULL || rows[r] == zeros) continue;
-        if (contiguous)
-            fill_phase(dst, rows[r], f, f->phase, 1);
-        else
-            for (int64_t k = 0; k < f->phases; ++k) fill_phase(dst + k * f->pitch, rows[r], f, f->phase + k, 0);
+        const real *row = rows[r];
+        if (row == NULL || row == zeros) continue;
         rows[r] = dst;
+        if (plain)
+            fill_plain(dst, row + phase.first + phase.begin, phase.begin, n, tail);
+        else if (pairs)
+            fill_pairs(dst, row, f);
+        else
+            fill_row(dst, row, f);
         dst += slot;
     }
-    return (dst - (real *)slots) / slot;
 }
 
 static void stencil_scatter(void *out, int64_t dst_row, int64_t stride, const void *in, int64_t src_row, int64_t rows,
@@ -142,6 +167,15 @@ static void stencil_scatter(void *out, int64_t dst_row, int64_t stride, const vo
             copy_contiguous(dst, src, n);
         else
             for (int64_t i = 0; i < n; ++i) dst[i * stride] = src[i];
+    }
+}
+
+static void stencil_join(void *out, int64_t dst_row, const void *even, const void *odd, int64_t src_row, int64_t rows,
+                         int64_t n) {
+    for (int64_t r = 0; r < rows; ++r) {
+        real *dst = (real *)out + r * dst_row;
+        join_pairs(dst, (const real *)even + r * src_row, (const real *)odd + r * src_row, n / 2);
+        if (n % 2) dst[n - 1] = ((const real *)even + r * src_row)[n / 2];
     }
 }
 

@@ -101,26 +101,28 @@ static const void *weights_of(const job *j, const cx_correlation *c, int m, stat
 }
 
 /* Kernel calls of one unit and channel block over part of the taps. */
-static void compute(const job *j, const cx_correlation *c, const cx_row_range *range, cx_row_table table,
-                    const cx_row_scratch *rows, cx_stencil_planar args) {
-    args.planes = range->planes;
-    args.plane_rows = table.plane;
-    args.tap_row = table.tap_row;
-    args.taps_h = range->taps_h;
+static void compute(const job *j, const cx_correlation *c, const cx_row_range *range, const cx_row_table *table,
+                    const cx_row_scratch *rows, cx_stencil_planar *args) {
+    args->planes = range->planes;
+    args->plane_rows = table->plane;
+    args->tap_row = table->tap_row;
+    args->taps_h = range->taps_h;
     /* Rows that are tap_step apart share source rows: take them together. */
-    const bool sharing = c->step[1] == 1 && table.row_step == 1 && table.tap_row == c->tap_step[1] && range->taps_h > 1 &&
-                         args.channels == 1;
+    const bool sharing = c->step[1] == 1 && table->row_step == 1 && table->tap_row == c->tap_step[1] && range->taps_h > 1 &&
+                         args->channels == 1;
     const int64_t apart = sharing ? min(max(c->tap_step[1], 1), range->rows) : 1;
-    char *out = args.out;
-    const int64_t out_row = args.out_row;
-    args.row_step = table.row_step * apart;
-    args.out_row = out_row * apart;
+    char *const out = args->out;
+    const int64_t out_row = args->out_row;
+    args->row_step = table->row_step * apart;
+    args->out_row = out_row * apart;
     for (int64_t r = 0; r < apart; ++r) {
-        args.rows = rows->table + r;
-        args.out = out + r * out_row * (int64_t)j->size;
-        args.height = apart == 1 ? range->rows : ceil_div(range->rows - r, apart);
-        j->kernels->stencil.planar(&args);
+        args->rows = rows->table + r;
+        args->out = out + r * out_row * (int64_t)j->size;
+        args->height = apart == 1 ? range->rows : ceil_div(range->rows - r, apart);
+        j->kernels->stencil.planar(args);
     }
+    args->out = out;
+    args->out_row = out_row;
 }
 
 /* Activation of finished rows, and out of the tiles when they are in them. args: those of the (first) member. */
@@ -146,7 +148,7 @@ static void finish(const job *j, const part *p, const place *at, const cx_stenci
 
 /* One channel block where its taps are taken in several passes: rows are gathered for each, sums wait in the tile. */
 static void compute_passes(const job *j, const part *p, const void *src, const place *at, cx_row_range range, state *st,
-                           int64_t o, cx_stencil_planar args) {
+                           int64_t o, cx_stencil_planar *args) {
     const cx_correlation *c = &p->member[0];
     const cx_blocking *b = &j->b;
     const int64_t planes = range.planes;
@@ -155,11 +157,12 @@ static void compute_passes(const job *j, const part *p, const void *src, const p
             for (range.tw = 0; range.tw < c->taps[2]; range.tw += b->taps_w) {
                 range.planes = min(b->planes, planes - range.plane);
                 range.taps_h = min(b->taps_h, c->taps[1] - range.th);
-                args.taps_w = min(b->taps_w, c->taps[2] - range.tw);
-                const cx_row_table table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
-                args.weights = weights_of(j, c, 0, st, at->group, o, args.channels, &range, args.taps_w);
-                compute(j, c, &range, table, &st->rows, args);
-                args.start = NULL;
+                args->taps_w = min(b->taps_w, c->taps[2] - range.tw);
+                cx_row_table table;
+                cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows, &table);
+                args->weights = weights_of(j, c, 0, st, at->group, o, args->channels, &range, args->taps_w);
+                compute(j, c, &range, &table, &st->rows, args);
+                args->start = NULL;
             }
 }
 
@@ -174,7 +177,7 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
         .planes = c->ci * c->taps[0], .taps_h = c->taps[1], .depth = at->depth, .row = at->row, .rows = at->rows};
     const cx_row_range none = {.rows = at->rows};
     cx_row_table table = {0, 1, 1};
-    if (b->whole && has_taps(c)) table = cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows);
+    if (b->whole && has_taps(c)) cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows, &table);
     const int lanes = j->kernels->lanes;
     const int64_t tile_width = (at->segment.width + lanes - 1) / lanes * lanes;
     const bool tile = b->tile || at->segment.width < lanes;
@@ -186,26 +189,27 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
                               p->member[0].dst_offset + at->image * to->batch + (at->group * c->co + o) * to->channel +
                                   at->depth * to->space[0] + at->row * to->space[1] + at->segment.first * to->space[2],
                               j->size);
-        cx_stencil_planar args = {.channels = n,
-                                  .out_row = tile ? tile_width : to->space[1],
-                                  .out_channel = tile ? tile_width * at->rows : to->channel,
-                                  .width = tile ? tile_width : at->segment.width,
-                                  .start = bias ? cx_at(bias, at->group * c->co + o, j->size) : zeros};
+        /* Member by member: clearing what is set anyway costs as much as a small plane's sums. */
+        cx_stencil_planar args;
+        args.channels = n;
+        args.out_row = tile ? tile_width : to->space[1];
+        args.out_channel = tile ? tile_width * at->rows : to->channel;
+        args.width = tile ? tile_width : at->segment.width;
+        args.start = bias ? cx_at(bias, at->group * c->co + o, j->size) : zeros;
         for (int m = p->members - 1; m >= 0; --m) {
             const cx_correlation *member = &p->member[m];
             args.out = tile ? st->tile[m] : dst;
+            args.offset = j->offsets + p->shift[m];
             if (!has_taps(member)) {
                 args.weights = NULL;
                 args.taps_w = 0;
-                compute(j, member, &none, table, &st->rows, args);
+                compute(j, member, &none, &table, &st->rows, &args);
             } else if (b->whole) {
-                args.offset = j->offsets + p->shift[m];
                 args.taps_w = member->taps[2];
                 args.weights = weights_of(j, member, m, st, at->group, o, n, &range, args.taps_w);
-                compute(j, member, &range, table, &st->rows, args);
+                compute(j, member, &range, &table, &st->rows, &args);
             } else {
-                args.offset = j->offsets;
-                compute_passes(j, p, src, at, range, st, o, args);
+                compute_passes(j, p, src, at, range, st, o, &args);
             }
         }
         if (tile || c->activation != CONVX_ACT_NONE) finish(j, p, at, &args, st, dst);
@@ -215,29 +219,33 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
 /* ---- The loop over units --------------------------------------------------------------------------------------- */
 
 /* Where a unit lies: segments fastest, then row blocks, depths, groups, images. */
-static place place_of(const job *j, const part *p, int64_t unit) {
+static void place_make(const job *j, const part *p, int64_t unit, place *at) {
     const cx_correlation *c = &p->source;
-    place at;
-    at.segment_index = unit % p->segments.count;
+    at->segment_index = unit % p->segments.count;
+    cx_segment_make(c, &j->b, &p->segments, at->segment_index, &at->segment);
     unit /= p->segments.count;
-    at.row = unit % p->blocks * j->b.height;
+    at->row = unit % p->blocks * j->b.height;
+    at->rows = min(j->b.height, c->grid[1] - at->row);
     unit /= p->blocks;
-    at.depth = unit % c->grid[0];
+    at->depth = unit % c->grid[0];
     unit /= c->grid[0];
-    at.group = unit % c->groups;
-    at.image = unit / c->groups;
-    return at;
+    at->group = unit % c->groups;
+    at->image = unit / c->groups;
 }
 
 static void next_place(const job *j, const part *p, place *at) {
-    if (++at->segment_index < p->segments.count) return;
-    at->segment_index = 0;
-    at->row += j->b.height;
-    if (at->row < p->source.grid[1]) return;
-    at->row = 0;
-    if (++at->depth < p->source.grid[0]) return;
+    const cx_correlation *c = &p->source;
+    if (p->segments.count > 1) {
+        at->segment_index = at->segment_index + 1 < p->segments.count ? at->segment_index + 1 : 0;
+        cx_segment_make(c, &j->b, &p->segments, at->segment_index, &at->segment);
+        if (at->segment_index > 0) return;
+    }
+    at->row = at->row + j->b.height < c->grid[1] ? at->row + j->b.height : 0;
+    at->rows = min(j->b.height, c->grid[1] - at->row);
+    if (at->row > 0) return;
+    if (++at->depth < c->grid[0]) return;
     at->depth = 0;
-    if (++at->group < p->source.groups) return;
+    if (++at->group < c->groups) return;
     at->group = 0;
     ++at->image;
 }
@@ -258,12 +266,9 @@ static void run_task(void *context, int64_t index, int worker) {
         while (which + 1 < j->count && unit >= j->parts[which + 1].first_unit) ++which;
         const part *p = &j->parts[which];
         const int64_t last = which + 1 < j->count ? min(end, j->parts[which + 1].first_unit) : end;
-        place at = place_of(j, p, unit - p->first_unit);
-        for (; unit < last; ++unit, next_place(j, p, &at)) {
-            at.rows = min(j->b.height, p->source.grid[1] - at.row);
-            at.segment = cx_segment_at(&p->source, &j->b, &p->segments, at.segment_index);
-            compute_unit(j, p, &at, &st);
-        }
+        place at;
+        place_make(j, p, unit - p->first_unit, &at);
+        for (; unit < last; ++unit, next_place(j, p, &at)) compute_unit(j, p, &at, &st);
     }
 }
 
@@ -317,14 +322,15 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
         (double)largest->extent[0] * (double)largest->extent[1] * (double)largest->extent[2] * (double)largest->ci;
     const double units = parts * (double)largest->grid[0] * (double)ceil_div(max(largest->grid[1], 1), b->height) *
                          (double)ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
-    const double multiply = images * places * taps * channels / (lanes * 2 * 0.7 * (used > 0.5 ? 1 : 0.5 + used));
+    const double efficiency = largest->co <= 2 && largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55 : 0.7;
+    const double multiply = images * places * taps * channels / (lanes * 2 * efficiency * (used > 0.5 ? 1 : 0.5 + used));
     const double copied = b->in_place ? 0 : images * sources * (largest->src.space[2] == 1 && largest->step[2] == 1 ? 1.5 / lanes : 1.5);
     const double stored = images * results * (b->tile ? 1.5 : 1.0 / lanes);
     const double rows = images * parts * (double)(b->planes * max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
     const double again = b->whole ? 0 : images * units * (double)ceil_div(largest->co, b->channels) *
                                             (double)largest->ci * taps / parts * (double)b->copied_width / lanes;
-    return multiply + copied + stored + rows + again + images * units * 120;
+    return multiply + copied + stored + rows + again + images * units * 200;
 }
 
 void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {

@@ -120,18 +120,23 @@ cx_segments cx_segments_make(const cx_correlation *c, const cx_blocking *b, int 
     return s;
 }
 
-cx_segment cx_segment_at(const cx_correlation *c, const cx_blocking *b, const cx_segments *s, int64_t index) {
+void cx_segment_make(const cx_correlation *c, const cx_blocking *b, const cx_segments *s, int64_t index,
+                     cx_segment *segment) {
+    segment->in_place = false;
     if (index < s->left_count) {
-        const int64_t first = index * b->copied_width;
-        return (cx_segment){first, min(b->copied_width, s->left - first), false};
+        segment->first = index * b->copied_width;
+        segment->width = min(b->copied_width, s->left - segment->first);
+        return;
     }
     index -= s->left_count;
-    if (index < s->inside_count) {
-        const int64_t first = index * b->width;
-        return (cx_segment){s->left + first, min(b->width, s->inside - first), true};
+    segment->in_place = index < s->inside_count;
+    if (segment->in_place) {
+        segment->first = s->left + index * b->width;
+        segment->width = min(b->width, s->left + s->inside - segment->first);
+    } else {
+        segment->first = s->left + s->inside + (index - s->inside_count) * b->copied_width;
+        segment->width = min(b->copied_width, c->grid[2] - segment->first);
     }
-    const int64_t first = s->left + s->inside + (index - s->inside_count) * b->copied_width;
-    return (cx_segment){first, min(b->copied_width, c->grid[2] - first), false};
 }
 
 void cx_tap_offsets(const cx_correlation *c, const cx_blocking *b, int64_t *offsets) {
@@ -204,8 +209,9 @@ static bool is_needed(const cx_correlation *c, int64_t row, int64_t rows, int64_
     return false;
 }
 
-cx_row_table cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx_blocking *b, const void *source,
-                            const cx_row_range *range, const cx_segment *segment, const cx_row_scratch *scratch) {
+void cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx_blocking *b, const void *source,
+                    const cx_row_range *range, const cx_segment *segment, const cx_row_scratch *scratch,
+                    cx_row_table *table) {
     const size_t size = cx_dtype_size(c->dtype);
     const bool dense = is_dense(c, range->rows, range->taps_h);
     const int64_t count = table_rows(c, range->rows, range->taps_h);
@@ -213,7 +219,8 @@ cx_row_table cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, 
     const int64_t first = range->row * c->step[1] + c->origin[1] + range->th * c->tap_step[1];
     const int64_t column = segment->first + c->origin[2];
     for (int64_t p = 0; p < range->planes; ++p) {
-        const int64_t plane = range->plane + p, channel = plane / c->taps[0], td = plane % c->taps[0];
+        const int64_t plane = range->plane + p, flat = c->taps[0] == 1;
+        const int64_t channel = flat ? plane : plane / c->taps[0], td = flat ? 0 : plane % c->taps[0];
         const int64_t d = cx_padded_index(range->depth * c->step[0] + c->origin[0] + td * c->tap_step[0], c->extent[0],
                                           c->padding_mode);
         const void **rows = scratch->table + p * count;
@@ -237,6 +244,7 @@ cx_row_table cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, 
         const cx_stencil_fill fill = fill_of(c, kernels->lanes, b, segment, range->tw, scratch->phases);
         kernels->stencil.fill(scratch->table, range->planes * count, scratch->zeros, scratch->slots, b->slot, &fill);
     }
-    if (dense) return (cx_row_table){count, c->step[1], c->tap_step[1]};
-    return (cx_row_table){count, 1, range->rows};
+    table->plane = count;
+    table->row_step = dense ? c->step[1] : 1;
+    table->tap_row = dense ? c->tap_step[1] : range->rows;
 }

@@ -48,7 +48,8 @@ typedef struct cx_segment {
 } cx_segment;
 
 cx_segments cx_segments_make(const cx_correlation *c, const cx_blocking *b, int lanes);
-cx_segment cx_segment_at(const cx_correlation *c, const cx_blocking *b, const cx_segments *s, int64_t index);
+void cx_segment_make(const cx_correlation *c, const cx_blocking *b, const cx_segments *s, int64_t index,
+                     cx_segment *segment);
 
 /* Columns of taps 0 .. blocking->taps_w - 1 in a row buffer. */
 void cx_tap_offsets(const cx_correlation *c, const cx_blocking *b, int64_t *offsets);
@@ -78,7 +79,8 @@ typedef struct cx_row_table {
 } cx_row_table;
 
 /* `source`: the first channel of the group in the image. */
-cx_row_table cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx_blocking *b, const void *source,
-                            const cx_row_range *range, const cx_segment *segment, const cx_row_scratch *scratch);
+void cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx_blocking *b, const void *source,
+                    const cx_row_range *range, const cx_segment *segment, const cx_row_scratch *scratch,
+                    cx_row_table *table);
 
 #endif

@@ -134,7 +134,8 @@ static void add_unit(const job *j, const block *k, int64_t unit, state *st) {
     const cut *t = j->t;
     const cx_correlation *c = &t->c;
     const cx_conv *conv = j->conv;
-    const cx_segment segment = cx_segment_at(c, &t->b, &t->segments, unit % t->segments.count);
+    cx_segment segment;
+    cx_segment_make(c, &t->b, &t->segments, unit % t->segments.count, &segment);
     unit /= t->segments.count;
     cx_row_range range = k->range;
     range.row = unit % t->row_blocks * t->b.height;
@@ -143,7 +144,8 @@ static void add_unit(const job *j, const block *k, int64_t unit, state *st) {
     range.depth = unit % c->grid[0];
     const int64_t image = unit / c->grid[0];
     const void *x = cx_at(j->tensors->x, image * conv->x.batch + k->group * c->ci * conv->x.channel, j->size);
-    const cx_row_table table = cx_rows_gather(c, j->kernels, &t->b, x, &range, &segment, &st->rows);
+    cx_row_table table;
+    cx_rows_gather(c, j->kernels, &t->b, x, &range, &segment, &st->rows, &table);
     cx_stencil_outer args = {.x_rows = st->rows.table,
                              .y_rows = st->y_rows,
                              .row_step = table.row_step,
@@ -274,8 +276,8 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
     const double blocks = (double)t.blocks;
     const double x_row = 8 + (t.b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
     const double y_row = t.gy_contiguous ? 8 : 1.5 * (double)c->grid[2];
-    decision->cost = vectors * weights / (2 * 0.7) + rows * blocks * (x_row + y_row * (double)t.outs) +
-                     units * (100 + 50 * (double)t.outs) + weights * (double)t.pieces * 20;
+    decision->cost = vectors * weights / (2 * 0.6) + rows * blocks * (x_row + y_row * (double)t.outs) +
+                     units * (150 + 150 * (double)t.outs) + weights * (double)t.pieces * 20;
     decision->threads = cx_direct_threads(decision->cost, threads);
     decision->shared_bytes = offsets_bytes(&t) + partials_bytes(&t);
     decision->thread_bytes = thread_bytes(&t, kernels, cx_dtype_size(conv->dtype));

@@ -109,8 +109,12 @@ static void fill_row(real *dst, const real *row, const cx_stencil_fill *f) {
 STENCIL_INLINE void fill_plain(real *dst, const real *first, int64_t begin, int64_t n, int64_t tail) {
     if (begin > 0) v_store(dst, v_zero());
     dst += begin;
-    for (int64_t i = 0; i + LANES < n; i += LANES) v_store(dst + i, v_load(first + i));
-    v_store(dst + n - LANES, v_load(first + n - LANES));
+    if (n >= LANES) {
+        for (int64_t i = 0; i + LANES < n; i += LANES) v_store(dst + i, v_load(first + i));
+        v_store(dst + n - LANES, v_load(first + n - LANES));
+    } else {
+        copy_short(dst, first, n);
+    }
     if (tail > 0) v_store(dst + n, v_zero());
 }
 
@@ -140,8 +144,7 @@ static void stencil_fill(const void **rows, int64_t count, const void *zeros, vo
                          const cx_stencil_fill *f) {
     const cx_stencil_phase phase = f->phase[0];
     const int64_t n = phase.end - phase.begin, tail = f->lanes - phase.end;
-    const bool plain = f->step * f->stride == 1 && f->mode == CONVX_PAD_ZEROS && n >= LANES && tail <= LANES &&
-                       phase.begin <= LANES;
+    const bool plain = f->step * f->stride == 1 && f->mode == CONVX_PAD_ZEROS && n > 0 && tail <= LANES && phase.begin <= LANES;
     const bool pairs = are_pairs(f);
     real *dst = slots;
     for (int64_t r = 0; r < count; ++r) {

@@ -123,7 +123,8 @@ static void check_layer(layer *l) {
             if ((int32_t)tables[i]->dtype != l->p.dtype || !can_run(tables[i])) continue;
             const bool kept = one_in(2);
             tensor_spoil(result);
-            run_direct(l, (convx_pass)pass, tables[i], (int)random_in(1, 3), kept, bias ? l->bias.data : NULL, result->data);
+            run_direct(l, (convx_pass)pass, tables[i], (int)random_in(1, 3), kept, bias ? l->bias.data : NULL,
+                       result->data);
             CHECK_THAT(same_results(l, (convx_pass)pass, expected), "%s: %s", cx_isa_string(tables[i]->isa),
                        layer_text(l, (convx_pass)pass));
             CHECK_THAT(tensor_gaps_untouched(result), "%s", layer_text(l, (convx_pass)pass));
@@ -268,7 +269,8 @@ static void an_element_has_the_same_bits_wherever_it_lies(void) {
                     for (int64_t o = 0; o < channels; ++o)
                         for (int64_t h = 0; h < part.p.output[0]; ++h) {
                             const int64_t at = o * whole.output.stride[1] + h * whole.output.stride[2];
-                            const float *expected = (const float *)whole.output.data + at + cut / 2 * whole.output.stride[2] + cut;
+                            const float *expected =
+                                (const float *)whole.output.data + at + cut / 2 * whole.output.stride[2] + cut;
                             CHECK(memcmp(result + at, expected, sizeof(float) * (size_t)part.p.output[1]) == 0);
                         }
                     free(result);

@@ -1,6 +1,6 @@
 /*
- * Direct convolution as a register-blocked stencil: for layers whose groups have few channels (depthwise, single images),
- * where a matrix product would spend its time on packing.
+ * Direct convolution as a register-blocked stencil: for layers whose groups have few channels (depthwise, single
+ * images), where a matrix product would spend its time on packing.
  */
 #include "algo/direct.h"
 

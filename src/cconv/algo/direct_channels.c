@@ -1,7 +1,7 @@
 /*
- * Depthwise layers whose channels are contiguous (channels-last memory): vectors run along the channels. The kernels read
- * pixels through a table of pointers, one for each padded source pixel under a row of results, so that padding, strides
- * and dilation cost them nothing; a padded zero points at a vector of zeros.
+ * Depthwise layers whose channels are contiguous (channels-last memory): vectors run along the channels. The kernels
+ * read pixels through a table of pointers, one for each padded source pixel under a row of results, so that padding,
+ * strides and dilation cost them nothing; a padded zero points at a vector of zeros.
  */
 #include <string.h>
 
@@ -9,10 +9,10 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
-#define MOST_POINTERS 8192
-#define LONGEST_SUM 2048       /* pixels added up before they are collected in double */
+#define MOST_POINTERS     8192
+#define LONGEST_SUM       2048 /* pixels added up before they are collected in double */
 #define GRADIENT_CHANNELS 128  /* of one task */
-#define WORTHWHILE_TASKS 16
+#define WORTHWHILE_TASKS  16
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -41,7 +41,8 @@ typedef struct job {
 /* Result columns whose source pixels fit the pointer table: 0 when not even a few do. */
 static int64_t segment_width(const cx_correlation *c) {
     const int64_t rows = c->taps[0] * c->taps[1];
-    if (rows > MOST_POINTERS || c->taps[2] > MOST_POINTERS || c->tap_step[2] > MOST_POINTERS || c->step[2] > MOST_POINTERS)
+    if (rows > MOST_POINTERS || c->taps[2] > MOST_POINTERS || c->tap_step[2] > MOST_POINTERS ||
+        c->step[2] > MOST_POINTERS)
         return 0;
     const int64_t left = MOST_POINTERS / max(rows, 1) - (c->taps[2] - 1) * c->tap_step[2] - 1;
     const int64_t width = left < 0 ? 0 : min(left / c->step[2] + 1, c->grid[2]);
@@ -52,20 +53,21 @@ static size_t table_bytes(void) { return MOST_POINTERS * sizeof(void *); }
 
 /* ---- The pointer table ------------------------------------------------------------------------------------------ */
 
-/* Source pixels under result columns [first, first + width) of one row: [depth tap][row tap][column]. Returns the pitch. */
-static int64_t point(const cx_correlation *c, const void *source, int64_t depth, int64_t row, int64_t first, int64_t width,
-                     const void *zeros, const void **table) {
+/* Source pixels under result columns [first, first + width) of one row: [depth tap][row tap][column]. Returns the
+ * pitch. */
+static int64_t point(const cx_correlation *c, const void *source, int64_t depth, int64_t row, int64_t first,
+                     int64_t width, const void *zeros, const void **table) {
     const size_t size = cx_dtype_size(c->dtype);
     const int64_t columns = (width - 1) * c->step[2] + (c->taps[2] - 1) * c->tap_step[2] + 1;
     const int64_t column = first * c->step[2] + c->origin[2];
     const int64_t begin = min(max(-column, 0), columns), end = max(begin, min(c->extent[2] - column, columns));
     const int64_t stride = c->src.space[2] * (int64_t)size;
     for (int64_t td = 0; td < c->taps[0]; ++td) {
-        const int64_t d = cx_padded_index(depth * c->step[0] + c->origin[0] + td * c->tap_step[0], c->extent[0],
-                                          c->padding_mode);
+        const int64_t d =
+            cx_padded_index(depth * c->step[0] + c->origin[0] + td * c->tap_step[0], c->extent[0], c->padding_mode);
         for (int64_t th = 0; th < c->taps[1]; ++th, table += columns) {
-            const int64_t h = cx_padded_index(row * c->step[1] + c->origin[1] + th * c->tap_step[1], c->extent[1],
-                                              c->padding_mode);
+            const int64_t h =
+                cx_padded_index(row * c->step[1] + c->origin[1] + th * c->tap_step[1], c->extent[1], c->padding_mode);
             if (d < 0 || h < 0) {
                 for (int64_t i = 0; i < columns; ++i) table[i] = zeros;
                 continue;
@@ -89,7 +91,8 @@ static void compute_unit(const job *j, const part *p, int64_t unit, const void *
     const cx_correlation *c = &p->c;
     const int64_t first = unit % p->segments * j->width, width = min(j->width, c->grid[2] - first);
     unit /= p->segments;
-    const int64_t row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0], image = unit / c->grid[1] / c->grid[0];
+    const int64_t row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0],
+                  image = unit / c->grid[1] / c->grid[0];
     const void *source = cx_at(j->src, image * c->src.batch, j->size);
     cx_stencil_channels args = {.pixels = table,
                                 .rows = c->taps[0] * c->taps[1],
@@ -313,10 +316,12 @@ static void store_gradient(const gradient_job *j) {
             const int64_t slot = k < t->slots - lanes ? k : k + t->slots - t->channels;
             for (int64_t tap = 0; tap < taps; ++tap) {
                 double total = 0;
-                for (int64_t piece = 0; piece < t->pieces; ++piece) total += partials[piece * n + tap * t->slots + slot];
-                const int64_t tw = tap % c->taps[2], th = tap / c->taps[2] % c->taps[1], td = tap / c->taps[2] / c->taps[1];
-                const int64_t at = c->w_offset + (channel + k) * c->w_group + td * c->w_tap[0] + th * c->w_tap[1] +
-                                   tw * c->w_tap[2];
+                for (int64_t piece = 0; piece < t->pieces; ++piece)
+                    total += partials[piece * n + tap * t->slots + slot];
+                const int64_t tw = tap % c->taps[2], th = tap / c->taps[2] % c->taps[1],
+                              td = tap / c->taps[2] / c->taps[1];
+                const int64_t at =
+                    c->w_offset + (channel + k) * c->w_group + td * c->w_tap[0] + th * c->w_tap[1] + tw * c->w_tap[2];
                 if (j->size == 4)
                     ((float *)j->tensors->result)[at] = (float)total;
                 else
@@ -330,7 +335,8 @@ static void store_gradient(const gradient_job *j) {
 
 bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
                                cx_decision *decision) {
-    if (conv->in_channels != 1 || conv->out_channels != 1 || conv->groups < kernels->lanes || conv->groups < 2) return false;
+    if (conv->in_channels != 1 || conv->out_channels != 1 || conv->groups < kernels->lanes || conv->groups < 2)
+        return false;
     if (conv->x.channel != 1 || conv->y.channel != 1) return false;
     cx_correlation c;
     cx_direct_largest(conv, &c);
@@ -343,7 +349,7 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
     const double places = rows * (double)conv->out[2];
     /* Each source pixel's pointer is looked up for each row of taps. */
     const double pointers = places * (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->stride[2] * 1.5;
-    decision->cost = places * taps * vectors / (2 * 0.7) + places * vectors * 2 + pointers + rows * 100;
+    decision->cost = places * taps * vectors / (2 * 0.4) + places * vectors * 4 + pointers + rows * 100;
     decision->thread_bytes = cx_align_up(table_bytes()) + cx_align_up((size_t)conv->groups * size);
     if (conv->pass == CONVX_WEIGHT_GRADIENT) {
         cut t;
@@ -352,8 +358,8 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
         if (sums > 1 << 20) return false;
         decision->cost += pointers * (double)(t.blocks - 1);
         decision->shared_bytes = cx_align_up((size_t)(t.blocks * t.pieces * sums) * sizeof(double));
-        decision->thread_bytes = cx_align_up(table_bytes()) + cx_align_up((size_t)t.slots * size) +
-                                 cx_align_up((size_t)sums * size);
+        decision->thread_bytes =
+            cx_align_up(table_bytes()) + cx_align_up((size_t)t.slots * size) + cx_align_up((size_t)sums * size);
     } else {
         decision->packed_bytes = weights_bytes(conv);
         decision->shared_bytes = kept ? 0 : decision->packed_bytes;

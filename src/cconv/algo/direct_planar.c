@@ -80,8 +80,8 @@ static char *put(char *to, const void *from, size_t size) {
 }
 
 /* Weights of result channels [o, o + n) of a member, in place where they can be. */
-static const void *weights_of(const job *j, const cx_correlation *c, int m, state *st, int64_t group, int64_t o, int64_t n,
-                              const cx_row_range *range, int64_t taps_w) {
+static const void *weights_of(const job *j, const cx_correlation *c, int m, state *st, int64_t group, int64_t o,
+                              int64_t n, const cx_row_range *range, int64_t taps_w) {
     const int64_t base = c->w_offset + group * c->w_group + o * c->w_co;
     if (n == 1 && j->b.whole && in_order(c)) return cx_at(j->tensors->w, base, j->size);
     if (j->b.whole && st->packed[m] == c && st->packed_group[m] == group && st->packed_channel[m] == o)
@@ -108,8 +108,8 @@ static void compute(const job *j, const cx_correlation *c, const cx_row_range *r
     args->tap_row = table->tap_row;
     args->taps_h = range->taps_h;
     /* Rows that are tap_step apart share source rows: take them together. */
-    const bool sharing = c->step[1] == 1 && table->row_step == 1 && table->tap_row == c->tap_step[1] && range->taps_h > 1 &&
-                         args->channels == 1;
+    const bool sharing = c->step[1] == 1 && table->row_step == 1 && table->tap_row == c->tap_step[1] &&
+                         range->taps_h > 1 && args->channels == 1;
     const int64_t apart = sharing ? min(max(c->tap_step[1], 1), range->rows) : 1;
     char *const out = args->out;
     const int64_t out_row = args->out_row;
@@ -126,7 +126,8 @@ static void compute(const job *j, const cx_correlation *c, const cx_row_range *r
 }
 
 /* Activation of finished rows, and out of the tiles when they are in them. args: those of the (first) member. */
-static void finish(const job *j, const part *p, const place *at, const cx_stencil_planar *args, const state *st, char *dst) {
+static void finish(const job *j, const part *p, const place *at, const cx_stencil_planar *args, const state *st,
+                   char *dst) {
     const cx_kernels *kernels = j->kernels;
     const cx_correlation *c = &p->member[0];
     const int64_t width = at->segment.width, size = (int64_t)j->size;
@@ -141,8 +142,8 @@ static void finish(const job *j, const part *p, const place *at, const cx_stenci
             kernels->stencil.join(to, c->dst.space[1], out, st->tile[1] + skip, args->out_row, at->rows,
                                   min(2 * width, p->joined - 2 * at->segment.first));
         else if (args->out == st->tile[0])
-            kernels->stencil.scatter(to, c->dst.space[1], c->grid[2] == 1 ? 1 : c->dst.space[2], out, args->out_row, at->rows,
-                                     width);
+            kernels->stencil.scatter(to, c->dst.space[1], c->grid[2] == 1 ? 1 : c->dst.space[2], out, args->out_row,
+                                     at->rows, width);
     }
 }
 
@@ -166,7 +167,9 @@ static void compute_passes(const job *j, const part *p, const void *src, const p
             }
 }
 
-static bool has_taps(const cx_correlation *c) { return c->ci > 0 && c->taps[0] > 0 && c->taps[1] > 0 && c->taps[2] > 0; }
+static bool has_taps(const cx_correlation *c) {
+    return c->ci > 0 && c->taps[0] > 0 && c->taps[1] > 0 && c->taps[2] > 0;
+}
 
 static void compute_unit(const job *j, const part *p, const place *at, state *st) {
     static const double zeros[CX_STENCIL_CHANNELS] = {0};
@@ -309,7 +312,8 @@ static int part_make(const cx_conv *conv, const job *j, int64_t index, part *p) 
     return 2;
 }
 
-static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_correlation *largest, const cx_blocking *b) {
+static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_correlation *largest,
+                      const cx_blocking *b) {
     const double images = (double)conv->batch * (double)conv->groups;
     const double places = (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];
     const double taps = (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->kernel[2];
@@ -323,13 +327,16 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double units = parts * (double)largest->grid[0] * (double)ceil_div(max(largest->grid[1], 1), b->height) *
                          (double)ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
     const double efficiency = largest->co <= 2 && largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55 : 0.7;
-    const double multiply = images * places * taps * channels / (lanes * 2 * efficiency * (used > 0.5 ? 1 : 0.5 + used));
-    const double copied = b->in_place ? 0 : images * sources * (largest->src.space[2] == 1 && largest->step[2] == 1 ? 1.5 / lanes : 1.5);
+    const double multiply =
+        images * places * taps * channels / (lanes * 2 * efficiency * (used > 0.5 ? 1 : 0.5 + used));
+    const double copied =
+        b->in_place ? 0 : images * sources * (largest->src.space[2] == 1 && largest->step[2] == 1 ? 1.5 / lanes : 1.5);
     const double stored = images * results * (b->tile ? 1.5 : 1.0 / lanes);
     const double rows = images * parts * (double)(b->planes * max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
-    const double again = b->whole ? 0 : images * units * (double)ceil_div(largest->co, b->channels) *
-                                            (double)largest->ci * taps / parts * (double)b->copied_width / lanes;
+    const double again = b->whole ? 0
+                                  : images * units * (double)ceil_div(largest->co, b->channels) * (double)largest->ci *
+                                        taps / parts * (double)b->copied_width / lanes;
     return multiply + copied + stored + rows + again + images * units * 200;
 }
 

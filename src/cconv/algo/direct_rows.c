@@ -4,10 +4,10 @@
 
 #include "base/memory.h"
 
-#define MOST_SPAN 8192   /* source columns between the first and the last tap of a pass */
-#define MOST_PHASES 128  /* of a row buffer */
-#define SEGMENT_BYTES 8192
-#define MOST_HEIGHT 64
+#define MOST_SPAN        8192 /* source columns between the first and the last tap of a pass */
+#define MOST_PHASES      128  /* of a row buffer */
+#define SEGMENT_BYTES    8192
+#define MOST_HEIGHT      64
 #define IN_PLACE_VECTORS 8 /* fewer whole vectors inside than this are not worth the edges' own segments */
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -49,8 +49,8 @@ static void cut_columns(const cx_correlation *c, size_t size, int lanes, cx_bloc
     const int64_t span = (b->taps_w - 1) * c->tap_step[2] / c->step[2];
     const int64_t most = round_up((int64_t)(SEGMENT_BYTES / size), lanes);
     b->width = most;
-    b->in_place = b->taps_w == taps && c->step[2] == 1 && c->src.space[2] == 1 && c->tap_step[2] * (taps - 1) < c->extent[2] &&
-                  width >= (IN_PLACE_VECTORS + 2) * lanes;
+    b->in_place = b->taps_w == taps && c->step[2] == 1 && c->src.space[2] == 1 &&
+                  c->tap_step[2] * (taps - 1) < c->extent[2] && width >= (IN_PLACE_VECTORS + 2) * lanes;
     const int64_t copied = b->in_place ? 4 * lanes : max(most / b->phases, lanes);
     b->copied_width = min(round_up(width, lanes), round_up(copied, lanes));
     /* Parts of the same width, rather than a narrow last one. */
@@ -162,8 +162,8 @@ char *cx_row_scratch_make(const cx_blocking *b, size_t size, char *memory, cx_ro
 }
 
 /* For the lanes of a segment, where each phase of a row begins and ends. */
-static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_blocking *b, const cx_segment *segment, int64_t tw,
-                               cx_stencil_phase *phases) {
+static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_blocking *b, const cx_segment *segment,
+                               int64_t tw, cx_stencil_phase *phases) {
     const int64_t step = c->step[2], extent = c->extent[2];
     const int64_t span = (b->taps_w - 1) * c->tap_step[2] / step;
     cx_stencil_fill fill = {.mode = c->padding_mode,
@@ -186,14 +186,15 @@ static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_bloc
     return fill;
 }
 
-static const void *row_pointer(const cx_correlation *c, const void *plane, int64_t h, int64_t column, const void *zeros) {
+static const void *row_pointer(const cx_correlation *c, const void *plane, int64_t h, int64_t column,
+                               const void *zeros) {
     h = cx_padded_index(h, c->extent[1], c->padding_mode);
     return h < 0 ? zeros : cx_at(plane, h * c->src.space[1] + column, cx_dtype_size(c->dtype));
 }
 
 /* The rows of each tap in turn. */
-static void sparse_rows(const cx_correlation *c, const void *plane, bool exists, int64_t first, const cx_row_range *range,
-                        int64_t column, const void *zeros, const void **rows) {
+static void sparse_rows(const cx_correlation *c, const void *plane, bool exists, int64_t first,
+                        const cx_row_range *range, int64_t column, const void *zeros, const void **rows) {
     for (int64_t th = 0; th < range->taps_h; ++th)
         for (int64_t r = 0; r < range->rows; ++r, ++rows)
             *rows = exists ? row_pointer(c, plane, first + th * c->tap_step[1] + r * c->step[1], column, zeros) : zeros;
@@ -235,7 +236,8 @@ void cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx
         for (int64_t i = begin; i < end; ++i) rows[i] = inside + i * stride;
         for (int64_t i = 0; i < count; ++i) {
             if (i == begin && (i = end) >= count) break;
-            rows[i] = d < 0 ? scratch->zeros : row_pointer(c, base, first + i, segment->in_place ? column : 0, scratch->zeros);
+            rows[i] = d < 0 ? scratch->zeros
+                            : row_pointer(c, base, first + i, segment->in_place ? column : 0, scratch->zeros);
         }
         for (int64_t i = 0; !all && i < count; ++i)
             if (!is_needed(c, i, range->rows, range->taps_h)) rows[i] = NULL;

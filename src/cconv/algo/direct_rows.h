@@ -1,7 +1,8 @@
 /*
- * Source rows for the planar stencil. A pass is cut into units: a block of result rows by a segment of result columns, of
- * one channel group, image and depth. For a unit, a table of row pointers is made: a source row is read in place where the
- * segment needs neither padding nor a step, and copied into a row buffer (stencil_rows.h) otherwise.
+ * Source rows for the planar stencil. A pass is cut into units: a block of result rows by a segment of result
+ * columns, of one channel group, image and depth. For a unit, a table of row pointers is made: a source row is read
+ * in place where the segment needs neither padding nor a step, and copied into a row buffer (stencil_rows.h)
+ * otherwise.
  */
 #ifndef CX_ALGO_DIRECT_ROWS_H
 #define CX_ALGO_DIRECT_ROWS_H
@@ -10,31 +11,31 @@
 #include "kernels/kernels.h"
 
 /*
- * How a pass is cut, by shape and kernel table only. One blocking serves all stride phases of an input gradient: it is made
- * for the largest of them.
+ * How a pass is cut, by shape and kernel table only. One blocking serves all stride phases of an input gradient: it
+ * is made for the largest of them.
  */
 typedef struct cx_blocking {
-    int64_t channels;      /* result channels at a time */
-    int64_t planes;        /* (source channel, depth tap) pairs at a time */
+    int64_t channels;       /* result channels at a time */
+    int64_t planes;         /* (source channel, depth tap) pairs at a time */
     int64_t taps_h, taps_w; /* taps at a time */
-    int64_t height;        /* result rows of a unit */
-    int64_t width;         /* result columns of a segment, when read in place */
-    int64_t copied_width;  /* and when copied */
-    bool in_place;         /* where possible */
-    bool whole;            /* one pass over the taps does: nothing is accumulated in memory */
-    bool tile;             /* results go through a tile in scratch */
-    int64_t phases, pitch; /* of a row buffer: elements from phase to phase */
-    int64_t slot, slots;   /* elements of a row buffer, and how many there are */
-    int64_t table;         /* row pointers */
-    int64_t zeros;         /* elements of the row of zeros */
+    int64_t height;         /* result rows of a unit */
+    int64_t width;          /* result columns of a segment, when read in place */
+    int64_t copied_width;   /* and when copied */
+    bool in_place;          /* where possible */
+    bool whole;             /* one pass over the taps does: nothing is accumulated in memory */
+    bool tile;              /* results go through a tile in scratch */
+    int64_t phases, pitch;  /* of a row buffer: elements from phase to phase */
+    int64_t slot, slots;    /* elements of a row buffer, and how many there are */
+    int64_t table;          /* row pointers */
+    int64_t zeros;          /* elements of the row of zeros */
 } cx_blocking;
 
 /*
- * `channels`: result channels of a group; `planes`: ci * taps[0], or 1 for a caller that takes one at a time; `tile`: results
- * need a tile anyway. The correlation is one of cx_direct_correlation.
+ * `channels`: result channels of a group; `planes`: ci * taps[0], or 1 for a caller that takes one at a time; `tile`:
+ * results need a tile anyway. The correlation is one of cx_direct_correlation.
  */
-void cx_blocking_make(const cx_correlation *largest, const cx_kernels *kernels, int64_t channels, int64_t planes, bool tile,
-                      cx_blocking *blocking);
+void cx_blocking_make(const cx_correlation *largest, const cx_kernels *kernels, int64_t channels, int64_t planes,
+                      bool tile, cx_blocking *blocking);
 
 /* How the columns of one correlation are cut: [0, left) copied, [left, left + inside) in place, the rest copied. */
 typedef struct cx_segments {

@@ -1,7 +1,7 @@
 /*
- * Weight gradient as a planar stencil: gw[o][i][tap] = sum over images and places of gy[o] * x[i] shifted by the tap. Vectors of
- * partial sums are added up in double every so many vectors, and where a layer has few weights but large images, the sum
- * is cut into pieces: by shape, never by the number of threads.
+ * Weight gradient as a planar stencil: gw[o][i][tap] = sum over images and places of gy[o] * x[i] shifted by the tap.
+ * Vectors of partial sums are added up in double every so many vectors, and where a layer has few weights but large
+ * images, the sum is cut into pieces: by shape, never by the number of threads.
  */
 #include <string.h>
 
@@ -10,11 +10,11 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
-#define SUMS_BYTES 65536      /* vectors of partial sums that a task keeps */
-#define WORTHWHILE_TASKS 16   /* fewer than this: cut the sum */
-#define PIECE_VECTORS 512     /* but not into less than this */
-#define MOST_PARTIALS 262144  /* doubles */
-#define LONGEST_SUM 2048      /* vectors added up before they are collected in double */
+#define SUMS_BYTES       65536  /* vectors of partial sums that a task keeps */
+#define WORTHWHILE_TASKS 16     /* fewer than this: cut the sum */
+#define PIECE_VECTORS    512    /* but not into less than this */
+#define MOST_PARTIALS    262144 /* doubles */
+#define LONGEST_SUM      2048   /* vectors added up before they are collected in double */
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -112,7 +112,8 @@ typedef struct block {
     int64_t taps_w;
 } block;
 
-/* Rows of gy of one channel: in place where they are contiguous and whole vectors, else copied and filled up with zeros. */
+/* Rows of gy of one channel: in place where they are contiguous and whole vectors, else copied and filled up with
+ * zeros. */
 static void gather_y(const job *j, const cx_segment *segment, const void *first, int64_t rows, state *st) {
     const cx_conv *conv = j->conv;
     const int lanes = j->kernels->lanes;
@@ -180,7 +181,8 @@ static block block_of(const cut *t, int64_t index) {
     index /= t->out_blocks;
     k.i = index % c->ci;
     k.group = index / c->ci;
-    k.range = (cx_row_range){.plane = k.i * c->taps[0] + k.td, .planes = 1, .th = h * t->b.taps_h, .tw = w * t->b.taps_w};
+    k.range =
+        (cx_row_range){.plane = k.i * c->taps[0] + k.td, .planes = 1, .th = h * t->b.taps_h, .tw = w * t->b.taps_w};
     k.range.taps_h = min(t->b.taps_h, c->taps[1] - k.range.th);
     k.taps_w = min(t->b.taps_w, c->taps[2] - k.range.tw);
     return k;
@@ -201,7 +203,8 @@ static void keep_totals(const job *j, const block *k, int64_t piece, const doubl
             for (int64_t tw = k->range.tw; tw < k->range.tw + k->taps_w; ++tw, ++totals) {
                 const int64_t out = k->group * c->co + k->o + o;
                 if (j->t->pieces == 1) {
-                    store(j, out * w->out + k->i * w->in + k->td * w->space[0] + th * w->space[1] + tw * w->space[2], *totals);
+                    store(j, out * w->out + k->i * w->in + k->td * w->space[0] + th * w->space[1] + tw * w->space[2],
+                          *totals);
                 } else {
                     const int64_t weight =
                         (((out * c->ci + k->i) * c->taps[0] + k->td) * c->taps[1] + th) * c->taps[2] + tw;
@@ -250,8 +253,11 @@ static void add_pieces(const job *j) {
     for (int64_t i = 0; i < all; ++i) {
         double total = 0;
         for (int64_t piece = 0; piece < t->pieces; ++piece) total += j->partials[piece * all + i];
-        const int64_t tw = i % k[2], th = i / k[2] % k[1], td = i / k[2] / k[1] % k[0], channels = i / k[2] / k[1] / k[0];
-        store(j, channels / c->ci * w->out + channels % c->ci * w->in + td * w->space[0] + th * w->space[1] + tw * w->space[2],
+        const int64_t tw = i % k[2], th = i / k[2] % k[1], td = i / k[2] / k[1] % k[0],
+                      channels = i / k[2] / k[1] / k[0];
+        store(j,
+              channels / c->ci * w->out + channels % c->ci * w->in + td * w->space[0] + th * w->space[1] +
+                  tw * w->space[2],
               total);
     }
 }
@@ -274,7 +280,8 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
     const double weights = (double)c->groups * (double)c->ci * (double)c->co * (double)c->taps[0] * (double)c->taps[1] *
                            (double)c->taps[2];
     const double blocks = (double)t.blocks;
-    const double x_row = 8 + (t.b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
+    const double x_row =
+        8 + (t.b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
     const double y_row = t.gy_contiguous ? 8 : 1.5 * (double)c->grid[2];
     decision->cost = vectors * weights / (2 * 0.6) + rows * blocks * (x_row + y_row * (double)t.outs) +
                      units * (150 + 150 * (double)t.outs) + weights * (double)t.pieces * 20;

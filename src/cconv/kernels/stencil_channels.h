@@ -37,8 +37,9 @@ STENCIL_INLINE void channels_three_block(const cx_stencil_channels *s, const vec
         const real *const *pixel = (const real *const *)s->pixels + row * s->row_pixels + j * step;
         STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
             const vec x = v_load(pixel[i] + c);
-            STENCIL_UNROLL for (int q = 0; q < count; ++q)
+            STENCIL_UNROLL for (int q = 0; q < count; ++q) {
                 if (i - q * step >= 0 && i - q * step < 3) acc[q] += w[row * 3 + i - q * step] * x;
+            }
         }
     }
     real *out = (real *)s->out + j * s->out_pixel + c;
@@ -79,16 +80,20 @@ STENCIL_INLINE void channels_outer_block(const cx_stencil_channels *s, int64_t s
     const real *y = (const real *)s->y + c;
     const real *const *pixels = (const real *const *)s->pixels + row * s->row_pixels + tw * s->tap;
     vec acc[3][4];
-    STENCIL_UNROLL for (int h = 0; h < rows; ++h)
-        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) acc[h][t] = v_load(sums + h * sums_row + t * slots);
+    STENCIL_UNROLL for (int h = 0; h < rows; ++h) {
+        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) { acc[h][t] = v_load(sums + h * sums_row + t * slots); }
+    }
     for (int64_t j = 0; j < s->width; ++j) {
         const vec yv = v_load(y + j * s->y_pixel);
-        STENCIL_UNROLL for (int h = 0; h < rows; ++h)
-            STENCIL_UNROLL for (int t = 0; t < taps_w; ++t)
+        STENCIL_UNROLL for (int h = 0; h < rows; ++h) {
+            STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) {
                 acc[h][t] += yv * v_load(pixels[h * s->row_pixels + j * s->step + t * s->tap] + c);
+            }
+        }
     }
-    STENCIL_UNROLL for (int h = 0; h < rows; ++h)
-        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) v_store(sums + h * sums_row + t * slots, acc[h][t]);
+    STENCIL_UNROLL for (int h = 0; h < rows; ++h) {
+        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) { v_store(sums + h * sums_row + t * slots, acc[h][t]); }
+    }
 }
 
 static void channels_outer_row(const cx_stencil_channels *s, int64_t slot, int64_t c, int64_t row) {

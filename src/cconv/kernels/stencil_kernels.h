@@ -6,7 +6,8 @@
 
 #include "include/convx.h"
 
-/* One phase of a row buffer: lane q holds source column first + q * step; lanes in [begin, end) lie inside the source. */
+/* One phase of a row buffer: lane q holds source column first + q * step; lanes in [begin, end) lie inside the
+ * source. */
 typedef struct cx_stencil_phase {
     int64_t first, begin, end;
 } cx_stencil_phase;
@@ -16,7 +17,7 @@ typedef struct cx_stencil_fill {
     convx_padding_mode mode;
     int64_t extent, stride; /* of the source row */
     int64_t step;
-    int64_t lanes; /* to fill in each phase; up to a vector more may be overwritten */
+    int64_t lanes;         /* to fill in each phase; up to a vector more may be overwritten */
     int64_t phases, pitch; /* elements from one phase to the next */
     const cx_stencil_phase *phase;
 } cx_stencil_fill;
@@ -36,7 +37,7 @@ typedef struct cx_stencil_planar {
     int64_t channels; /* 1 to CX_STENCIL_CHANNELS */
     void *out;
     int64_t out_row, out_channel; /* strides; columns are contiguous */
-    int64_t height, width; /* width: at least a vector */
+    int64_t height, width;        /* width: at least a vector */
     const void *start; /* one a channel; NULL: go on from what out holds (width is then a multiple of the vector) */
 } cx_stencil_planar;
 
@@ -85,9 +86,11 @@ typedef struct cx_stencil_kernels {
     void (*fill)(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
                  const cx_stencil_fill *fill);
     /* dst[r * dst_row + i * stride] = src[r * src_row + i] for n places of each row */
-    void (*scatter)(void *dst, int64_t dst_row, int64_t stride, const void *src, int64_t src_row, int64_t rows, int64_t n);
+    void (*scatter)(void *dst, int64_t dst_row, int64_t stride, const void *src, int64_t src_row, int64_t rows,
+                    int64_t n);
     /* dst[r * dst_row + i] = (i even ? even : odd)[r * src_row + i / 2] for n places of each row */
-    void (*join)(void *dst, int64_t dst_row, const void *even, const void *odd, int64_t src_row, int64_t rows, int64_t n);
+    void (*join)(void *dst, int64_t dst_row, const void *even, const void *odd, int64_t src_row, int64_t rows,
+                 int64_t n);
     void (*planar)(const cx_stencil_planar *args);
     void (*outer)(const cx_stencil_outer *args);
     void (*channels)(const cx_stencil_channels *args);

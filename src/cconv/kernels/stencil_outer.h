@@ -1,6 +1,7 @@
 /*
- * Template: the weight gradient of the planar stencil (cx_stencil_outer). One accumulator a tap stays in registers over a
- * whole block of rows; where source rows are shared by neighbouring gradient rows, each of their vectors is loaded once.
+ * Template: the weight gradient of the planar stencil (cx_stencil_outer). One accumulator a tap stays in registers
+ * over a whole block of rows; where source rows are shared by neighbouring gradient rows, each of their vectors is
+ * loaded once.
  */
 #ifndef CX_KERNELS_STENCIL_OUTER_H
 #define CX_KERNELS_STENCIL_OUTER_H
@@ -9,7 +10,7 @@
 
 #define OUTER_TAPS_H 3
 #define OUTER_TAPS_W 5
-#define OUTER_ROWS 4
+#define OUTER_ROWS   4
 
 /* All ones in the first n lanes. */
 STENCIL_INLINE vec_bits first_lanes(int64_t n) {
@@ -31,8 +32,9 @@ STENCIL_INLINE void outer_column(vec acc[OUTER_TAPS_H][OUTER_TAPS_W], const real
         STENCIL_UNROLL for (int tw = 0; tw < taps_w; ++tw) {
             vec xv = v_load(row + offset[tw]);
             if (tail) xv = v_select(mask, xv, v_zero());
-            STENCIL_UNROLL for (int r = 0; r < count; ++r)
+            STENCIL_UNROLL for (int r = 0; r < count; ++r) {
                 if (i - r >= 0 && i - r < taps_h) acc[i - r][tw] += ys[r] * xv;
+            }
         }
     }
 }
@@ -58,14 +60,16 @@ STENCIL_INLINE void outer_block(const cx_stencil_outer *s, int64_t th, int64_t t
     int64_t offset[OUTER_TAPS_W];
     STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) offset[t] = s->offset[tw + t];
     vec acc[OUTER_TAPS_H][OUTER_TAPS_W];
-    STENCIL_UNROLL for (int h = 0; h < taps_h; ++h)
-        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) acc[h][t] = v_load(sums + h * sums_row + t * LANES);
+    STENCIL_UNROLL for (int h = 0; h < taps_h; ++h) {
+        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) { acc[h][t] = v_load(sums + h * sums_row + t * LANES); }
+    }
     int64_t r = 0;
     if (s->row_step == s->tap_row)
         for (; r + count <= s->height; r += count) outer_rows(acc, s, x, r, offset, taps_h, taps_w, count);
     for (; r < s->height; ++r) outer_rows(acc, s, x, r, offset, taps_h, taps_w, 1);
-    STENCIL_UNROLL for (int h = 0; h < taps_h; ++h)
-        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) v_store(sums + h * sums_row + t * LANES, acc[h][t]);
+    STENCIL_UNROLL for (int h = 0; h < taps_h; ++h) {
+        STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) { v_store(sums + h * sums_row + t * LANES, acc[h][t]); }
+    }
 }
 
 STENCIL_INLINE void outer_band(const cx_stencil_outer *s, int64_t th, const int taps_h, const int most) {

@@ -6,20 +6,20 @@
 #include "vec/vec.h"
 
 #if CX_LANE_COUNT == 2
-#define PAIRS_ODD 1, 3
-#define PAIRS_LOW 0, 2
+#define PAIRS_ODD  1, 3
+#define PAIRS_LOW  0, 2
 #define PAIRS_HIGH 1, 3
 #elif CX_LANE_COUNT == 4
-#define PAIRS_ODD 1, 3, 5, 7
-#define PAIRS_LOW 0, 4, 1, 5
+#define PAIRS_ODD  1, 3, 5, 7
+#define PAIRS_LOW  0, 4, 1, 5
 #define PAIRS_HIGH 2, 6, 3, 7
 #elif CX_LANE_COUNT == 8
-#define PAIRS_ODD 1, 3, 5, 7, 9, 11, 13, 15
-#define PAIRS_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define PAIRS_ODD  1, 3, 5, 7, 9, 11, 13, 15
+#define PAIRS_LOW  0, 8, 1, 9, 2, 10, 3, 11
 #define PAIRS_HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #elif CX_LANE_COUNT == 16
-#define PAIRS_ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#define PAIRS_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define PAIRS_ODD  1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define PAIRS_LOW  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define PAIRS_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
 
@@ -37,12 +37,12 @@ static inline vec pairs_high(vec a, vec b) { return __builtin_shufflevector(a, b
 /* Within halves of a vector first, then across: two cheap shuffles rather than three. */
 #if CX_F64
 #define PAIRS_EVEN_HALVES 0, 4, 2, 6
-#define PAIRS_ODD_HALVES 1, 5, 3, 7
-#define PAIRS_ACROSS 0, 2, 1, 3
+#define PAIRS_ODD_HALVES  1, 5, 3, 7
+#define PAIRS_ACROSS      0, 2, 1, 3
 #else
 #define PAIRS_EVEN_HALVES 0, 2, 8, 10, 4, 6, 12, 14
-#define PAIRS_ODD_HALVES 1, 3, 9, 11, 5, 7, 13, 15
-#define PAIRS_ACROSS 0, 1, 4, 5, 2, 3, 6, 7
+#define PAIRS_ODD_HALVES  1, 3, 9, 11, 5, 7, 13, 15
+#define PAIRS_ACROSS      0, 1, 4, 5, 2, 3, 6, 7
 #endif
 static inline vec pairs_even(vec a, vec b) {
     const vec halves = __builtin_shufflevector(a, b, PAIRS_EVEN_HALVES);

@@ -8,10 +8,10 @@
 
 #include "kernels/stencil_rows.h"
 
-#define TALL_ROWS 3
+#define TALL_ROWS    3
 #define TALL_VECTORS 3
 #define FLAT_VECTORS 8
-#define THREE_ROWS 4
+#define THREE_ROWS   4
 
 /* ---- flat ------------------------------------------------------------------------------------------------------ */
 
@@ -19,9 +19,11 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
                                const int channels, const int vectors) {
     vec acc[CX_STENCIL_CHANNELS][FLAT_VECTORS];
     const real *start = s->start;
-    STENCIL_UNROLL for (int o = 0; o < channels; ++o)
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
+    STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
             acc[o][v] = start ? v_splat(start[o]) : v_load(out + o * s->out_channel + j + v * LANES);
+        }
+    }
     const real *w = s->weights;
     for (int64_t p = 0; p < s->planes; ++p)
         for (int64_t th = 0; th < s->taps_h; ++th) {
@@ -36,9 +38,11 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
                 }
             }
         }
-    STENCIL_UNROLL for (int o = 0; o < channels; ++o)
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
+    STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
             v_store(out + o * s->out_channel + j + v * LANES, acc[o][v]);
+        }
+    }
 }
 
 STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, const int channels, const int vectors) {
@@ -77,8 +81,8 @@ static void flat(const cx_stencil_planar *s, int64_t from) {
 /* ---- tall ------------------------------------------------------------------------------------------------------ */
 
 /* A source row into the accumulators of output rows [low, high): w points at this row's weights for output row 0. */
-STENCIL_INLINE void tall_row(vec acc[TALL_ROWS][TALL_VECTORS], const cx_stencil_planar *s, const real *row, const real *w,
-                             const int low, const int high, const int vectors) {
+STENCIL_INLINE void tall_row(vec acc[TALL_ROWS][TALL_VECTORS], const cx_stencil_planar *s, const real *row,
+                             const real *w, const int low, const int high, const int vectors) {
     const int64_t taps_w = s->taps_w;
     for (int64_t tw = 0; tw < taps_w; ++tw) {
         const real *x = row + s->offset[tw];
@@ -101,38 +105,45 @@ STENCIL_INLINE void tall_row(vec acc[TALL_ROWS][TALL_VECTORS], const cx_stencil_
 }
 
 /* `count` output rows; the kernel is at least as high. */
-STENCIL_INLINE void tall_block(const cx_stencil_planar *s, const real *const *rows, real *out, int64_t j, const int count,
-                               const int vectors) {
+STENCIL_INLINE void tall_block(const cx_stencil_planar *s, const real *const *rows, real *out, int64_t j,
+                               const int count, const int vectors) {
     const int64_t taps_w = s->taps_w, taps_h = s->taps_h, tap_row = s->tap_row;
     const real *start = s->start;
     vec acc[TALL_ROWS][TALL_VECTORS];
-    STENCIL_UNROLL for (int r = 0; r < count; ++r)
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
+    STENCIL_UNROLL for (int r = 0; r < count; ++r) {
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
             acc[r][v] = start ? v_splat(start[0]) : v_load(out + r * s->out_row + j + v * LANES);
+        }
+    }
     for (int64_t p = 0; p < s->planes; ++p) {
         const real *w = (const real *)s->weights + p * taps_h * taps_w;
         const real *const *source = rows + p * s->plane_rows;
-        STENCIL_UNROLL for (int i = 0; i < count - 1; ++i, w += taps_w, source += tap_row)
-            tall_row(acc, s, *source + j, w, 0, i + 1, vectors);
-        for (int64_t i = count - 1; i < taps_h; ++i, w += taps_w, source += tap_row)
-            tall_row(acc, s, *source + j, w, 0, count, vectors);
-        STENCIL_UNROLL for (int i = 1; i < count; ++i, w += taps_w, source += tap_row)
-            tall_row(acc, s, *source + j, w, i, count, vectors);
+        /* The first and last source rows serve fewer output rows. Written out, since bounds that only unrolling makes
+         * constant cost some compilers the registers. */
+        if (count > 1) tall_row(acc, s, source[0] + j, w, 0, 1, vectors);
+        if (count > 2) tall_row(acc, s, source[tap_row] + j, w + taps_w, 0, 2, vectors);
+        for (int64_t i = count - 1; i < taps_h; ++i)
+            tall_row(acc, s, source[i * tap_row] + j, w + i * taps_w, 0, count, vectors);
+        w += taps_h * taps_w;
+        source += taps_h * tap_row;
+        if (count > 1) tall_row(acc, s, source[0] + j, w, 1, count, vectors);
+        if (count > 2) tall_row(acc, s, source[tap_row] + j, w + taps_w, 2, count, vectors);
     }
-    STENCIL_UNROLL for (int r = 0; r < count; ++r)
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) v_store(out + r * s->out_row + j + v * LANES, acc[r][v]);
+    STENCIL_UNROLL for (int r = 0; r < count; ++r) {
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) { v_store(out + r * s->out_row + j + v * LANES, acc[r][v]); }
+    }
 }
 
 STENCIL_INLINE void tall_strip(const cx_stencil_planar *s, int64_t r, const int count) {
     const real *const *rows = (const real *const *)s->rows + r * s->row_step;
     real *out = (real *)s->out + r * s->out_row;
     int64_t j = 0;
-    for (; j + TALL_VECTORS * LANES <= s->width; j += TALL_VECTORS * LANES) tall_block(s, rows, out, j, count, TALL_VECTORS);
+    for (; j + TALL_VECTORS * LANES <= s->width; j += TALL_VECTORS * LANES)
+        tall_block(s, rows, out, j, count, TALL_VECTORS);
     /* What is left takes two blocks at most; where nothing is accumulated they may overlap what is done. */
     for (; s->width - j > LANES && s->width >= 2 * LANES; j += 2 * LANES)
         tall_block(s, rows, out, j + 2 * LANES <= s->width ? j : s->width - 2 * LANES, count, 2);
-    for (; j < s->width; j += LANES)
-        tall_block(s, rows, out, j + LANES <= s->width ? j : s->width - LANES, count, 1);
+    for (; j < s->width; j += LANES) tall_block(s, rows, out, j + LANES <= s->width ? j : s->width - LANES, count, 1);
 }
 
 /* Strips of as many rows as pay, then of two. Returns the rows done: the last one may be left. */
@@ -147,14 +158,17 @@ static int64_t tall(const cx_stencil_planar *s) {
 /* ---- 3x3 ------------------------------------------------------------------------------------------------------- */
 
 /* The nine weights stay in registers over the whole image when there is one plane. */
-STENCIL_INLINE void three_plane(vec acc[THREE_ROWS], vec w[3][3], const real *const *source, int64_t row_pitch, int64_t j,
-                                const int64_t offset1, const int64_t offset2, const int count, const int step) {
+STENCIL_INLINE void three_plane(vec acc[THREE_ROWS], vec w[3][3], const real *const *source, int64_t row_pitch,
+                                int64_t j, const int64_t offset1, const int64_t offset2, const int count,
+                                const int step) {
     STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
         const real *row = source[i * row_pitch] + j;
         STENCIL_UNROLL for (int tw = 0; tw < 3; ++tw) {
             const vec x = v_load(row + (tw == 0 ? 0 : tw == 1 ? offset1 : offset2));
-            STENCIL_UNROLL for (int r = 0; r < count; ++r)
-                if (i - r * step >= 0 && i - r * step < 3) acc[r] += w[i - r * step][tw] * x;
+            STENCIL_UNROLL for (int r = 0; r < count; ++r) {
+                const int th = i - r * step;
+                if (th >= 0 && th < 3) acc[r] += w[th][tw] * x;
+            }
         }
     }
 }
@@ -171,7 +185,9 @@ STENCIL_INLINE void three_strip(const cx_stencil_planar *s, int64_t r, vec hoist
     for (int64_t at = 0; at < s->width; at += LANES) {
         const int64_t last = s->width - LANES, j = at <= last ? at : last;
         vec acc[THREE_ROWS];
-        STENCIL_UNROLL for (int i = 0; i < count; ++i) acc[i] = start ? v_splat(start[0]) : v_load(out + i * s->out_row + j);
+        STENCIL_UNROLL for (int i = 0; i < count; ++i) {
+            acc[i] = start ? v_splat(start[0]) : v_load(out + i * s->out_row + j);
+        }
         if (single) {
             three_plane(acc, hoisted, rows, s->tap_row, j, offset1, offset2, count, step);
         } else {
@@ -185,8 +201,8 @@ STENCIL_INLINE void three_strip(const cx_stencil_planar *s, int64_t r, vec hoist
     }
 }
 
-STENCIL_INLINE void three_rows(const cx_stencil_planar *s, const int single, const int64_t offset1, const int64_t offset2,
-                               const int step) {
+STENCIL_INLINE void three_rows(const cx_stencil_planar *s, const int single, const int64_t offset1,
+                               const int64_t offset2, const int step) {
     vec w[3][3];
     three_weights(w, s->weights);
     int64_t r = 0;

@@ -73,8 +73,8 @@ STENCIL_INLINE void clear_lanes(real *dst, int64_t from, int64_t to) {
     for (int64_t q = from + LANES; q < to; q += LANES) v_store(dst + q, v_zero());
 }
 
-static void fill_padding(real *dst, const real *row, const cx_stencil_fill *f, const cx_stencil_phase *phase, int64_t from,
-                         int64_t to) {
+static void fill_padding(real *dst, const real *row, const cx_stencil_fill *f, const cx_stencil_phase *phase,
+                         int64_t from, int64_t to) {
     for (int64_t q = from; q < to; ++q) {
         const int64_t column = cx_padded_index(phase->first + q * f->step, f->extent, f->mode);
         dst[q] = column < 0 ? 0 : row[column * f->stride];
@@ -105,7 +105,8 @@ static void fill_row(real *dst, const real *row, const cx_stencil_fill *f) {
     }
 }
 
-/* A row of contiguous columns with zeros around it, at most a vector of them on either side, and at least one inside. */
+/* A row of contiguous columns with zeros around it, at most a vector of them on either side, and at least one
+ * inside. */
 STENCIL_INLINE void fill_plain(real *dst, const real *first, int64_t begin, int64_t n, int64_t tail) {
     if (begin > 0) v_store(dst, v_zero());
     dst += begin;
@@ -144,7 +145,8 @@ static void stencil_fill(const void **rows, int64_t count, const void *zeros, vo
                          const cx_stencil_fill *f) {
     const cx_stencil_phase phase = f->phase[0];
     const int64_t n = phase.end - phase.begin, tail = f->lanes - phase.end;
-    const bool plain = f->step * f->stride == 1 && f->mode == CONVX_PAD_ZEROS && n > 0 && tail <= LANES && phase.begin <= LANES;
+    const bool plain =
+        f->step * f->stride == 1 && f->mode == CONVX_PAD_ZEROS && n > 0 && tail <= LANES && phase.begin <= LANES;
     const bool pairs = are_pairs(f);
     real *dst = slots;
     for (int64_t r = 0; r < count; ++r) {

@@ -12,7 +12,7 @@
 
 #define STENCIL_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
-#define STENCIL_UNROLL _Pragma("unroll")
+#define STENCIL_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define STENCIL_UNROLL _Pragma("GCC unroll 32")
 #endif

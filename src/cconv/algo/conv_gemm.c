@@ -418,7 +418,7 @@ static bool spreading_wins(const cx_conv *conv, const cx_kernels *kernels, int v
 static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
     if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
     int variant = (choose_order(conv) == CX_CHANNELS_FASTEST ? CHANNELS_FASTEST : 0) | (kept ? WEIGHTS_KEPT : 0);
-    if (conv->pass == CONVX_INPUT_GRADIENT && spreading_wins(conv, kernels, variant)) {
+    if (conv->pass == CONVX_INPUT_GRADIENT && conv->batch > 0 && spreading_wins(conv, kernels, variant)) {
         decision->variant = WAY_SPREAD;
         return cx_gemm_spread_decide(conv, kernels, threads, decision);
     }

@@ -160,7 +160,7 @@ static void pack_matrix(const cx_kernels *kernels, const cx_gemm *gemm, int64_t 
     cx_axis_offsets(k, k0, kn, k_offset);
     for (int64_t i = 0; i < kn; ++i) k_row[i] = i;
     for (int64_t done = 0; done < kn;) {
-        const int64_t count = min(kn - done, step - (k0 + done) % run);
+        const int64_t count = min(kn - done, step - (k0 + done) % step);
         char *at = dst;
         for (int64_t n = n0; n < n1; n += g->nr, at += panel) {
             const int64_t columns = min(n1 - n, g->nr);

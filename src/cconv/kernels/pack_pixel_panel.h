@@ -34,6 +34,9 @@ typedef enum place_kind {
 
 #define NO_PLACE INT64_MIN
 
+/* Taps located at a time where a panel is packed channel by channel: bounds the stack. */
+#define TAP_CHUNK 64
+
 /* A vector of pixels for one tap; element offsets of channel 0. */
 typedef struct place {
     place_kind kind;
@@ -88,6 +91,15 @@ static inline void find_safe_channels(const cx_patches *p, int pieces, int64_t r
 static inline void locate_vector(const cx_patches *p, const tap_run *runs, int segments, int first, place *at) {
     const int64_t step = p->step[2] * p->stride.space[2];
     bool fits = step == 1 || step == 2;
+    const bool whole = runs->low <= first && runs->high >= first + LANES; /* of the first segment: the common case */
+    if (fits && whole) {
+        at->kind = PLACE_WHOLE;
+        at->src[0] = at->src[1] = runs->src + (first - runs->low) * step;
+        at->low = 0;
+        at->high = p->channels;
+        if (step == 2) find_safe_channels(p, 1, step * LANES, at);
+        return;
+    }
     int pieces = 0, low[2] = {0, 0}, high[2] = {0, 0};
     at->src[0] = at->src[1] = 0;
     for (int s = 0; s < segments && fits; ++s) {
@@ -181,14 +193,104 @@ static void pack_vector(const cx_patches *p, const tap_run *runs, int segments, 
     for (int64_t i = high; i < c + channels; ++i) copy_lanes(&at, base + i * p->stride.channel, dst + i * dst_stride);
 }
 
-static void pack_pixel_panel(const cx_patches *p, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
-                             int64_t kn, void *dst_void) {
-    real *dst = dst_void;
-    const int64_t taps = p->taps[0] * p->taps[1] * p->taps[2];
-    const bool by_taps = order == CX_TAPS_FASTEST;
+/* A panel's segments, and the places of some taps of it. */
+typedef struct located_panel {
     segment segments[GEMM_NR];
+    int count;
+    int64_t low, high; /* channels that are safe in every place */
+    place places[TAP_CHUNK][GEMM_NV];
+} located_panel;
+
+static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, int64_t taps) {
     tap_run runs[GEMM_NR];
-    const int count = split_pixels(p, pixel, pixels, segments);
+    int64_t tap[3];
+    tap_at(p, t0, tap);
+    panel->low = 0;
+    panel->high = p->channels;
+    for (int64_t t = 0; t < taps; ++t) {
+        for (int s = 0; s < panel->count; ++s) runs[s] = locate_tap(p, panel->segments + s, tap);
+        for (int v = 0; v < GEMM_NV; ++v) {
+            place *at = &panel->places[t][v];
+            locate_vector(p, runs, panel->count, v * LANES, at);
+            if (at->kind == PLACE_LANES) continue;
+            if (at->low > panel->low) panel->low = at->low;
+            if (at->high < panel->high) panel->high = at->high;
+        }
+        next_tap(p, tap);
+    }
+}
+
+/* Taps [t0, t0 + taps) of those located, of one channel that is safe. `next`: the channel to be fetched ahead. */
+static inline __attribute__((always_inline)) void pack_channel(const located_panel *panel, const int step, int64_t t0,
+                                                               int64_t taps, const real *channel, const real *next,
+                                                               real *dst) {
+    for (int64_t t = t0; t < t0 + taps; ++t, dst += GEMM_NR) {
+        __builtin_prefetch(next + panel->places[t][0].src[0]);
+        __builtin_prefetch(next + panel->places[t][GEMM_NV - 1].src[1] + LANES - 1);
+#pragma GCC unroll 4
+        for (int v = 0; v < GEMM_NV; ++v) {
+            const place *at = &panel->places[t][v];
+            if (at->kind == PLACE_WHOLE) {
+                v_store(dst + v * LANES, load_step(channel + at->src[0], step));
+            } else if (at->kind == PLACE_MASKED) {
+                const vec_bits a = (vec_bits)load_step(channel + at->src[0], step) & at->mask[0];
+                const vec_bits b = (vec_bits)load_step(channel + at->src[1], step) & at->mask[1];
+                v_store(dst + v * LANES, (vec)(a | b));
+            } else {
+                copy_lanes(at, channel, dst + v * LANES);
+            }
+        }
+    }
+}
+
+/* Rows of one channel that is not safe. */
+static void pack_unsafe_channel(const cx_patches *p, const located_panel *panel, int64_t t0, int64_t taps,
+                                const real *channel, real *dst) {
+    tap_run runs[GEMM_NR];
+    int64_t tap[3];
+    tap_at(p, t0, tap);
+    for (int64_t t = 0; t < taps; ++t, dst += GEMM_NR) {
+        for (int s = 0; s < panel->count; ++s) runs[s] = locate_tap(p, panel->segments + s, tap);
+        for (int v = 0; v < GEMM_NV; ++v) {
+            place at;
+            locate_lanes(p, runs, panel->count, v * LANES, &at);
+            copy_lanes(&at, channel, dst + v * LANES);
+        }
+        next_tap(p, tap);
+    }
+}
+
+/*
+ * Channel by channel, all taps of each: a channel's few cache lines serve all its taps at once. (Tap by tap would come
+ * back to them after all other channels, which in planes of a multiple of 4 KB all compete for the same lines.)
+ */
+static void pack_by_channels(const cx_patches *p, located_panel *panel, int64_t taps, int64_t k0, int64_t kn,
+                             real *dst) {
+    const int64_t stride = p->stride.channel;
+    const int step = (int)(p->step[2] * p->stride.space[2]);
+    int64_t c = k0 / taps, t = k0 % taps;
+    locate_taps(p, panel, 0, taps);
+    while (kn > 0) {
+        const int64_t n = taps - t < kn ? taps - t : kn;
+        const real *channel = (const real *)p->base + c * stride, *next = channel + 2 * stride;
+        if (c < panel->low || c >= panel->high)
+            pack_unsafe_channel(p, panel, t, n, channel, dst);
+        else if (step == 1)
+            pack_channel(panel, 1, t, n, channel, next, dst);
+        else
+            pack_channel(panel, 2, t, n, channel, next, dst);
+        dst += n * GEMM_NR;
+        kn -= n;
+        t = 0;
+        ++c;
+    }
+}
+
+/* Tap by tap, the channels of each in a loop without branches: for 1x1 kernels, and for those of very many taps. */
+static void pack_by_taps(const cx_patches *p, cx_patch_order order, const segment *segments, int count, int64_t taps,
+                         int64_t k0, int64_t kn, real *dst) {
+    const bool by_taps = order == CX_TAPS_FASTEST;
+    tap_run runs[GEMM_NR];
     int64_t t = by_taps ? k0 % taps : k0 / p->channels, c = by_taps ? k0 / taps : k0 % p->channels;
     int64_t tap[3];
     tap_at(p, t, tap);
@@ -203,13 +305,24 @@ static void pack_pixel_panel(const cx_patches *p, cx_patch_order order, int64_t 
                         (by_taps ? taps : 1) * GEMM_NR);
         done += by_taps ? 1 : channels;
         next_tap(p, tap);
-        if (!by_taps)
+        if (!by_taps) {
             c = 0;
-        else if (++t == taps) {
+        } else if (++t == taps) {
             t = 0;
             ++c;
         }
     }
+}
+
+static void pack_pixel_panel(const cx_patches *p, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
+                             int64_t kn, void *dst) {
+    const int64_t taps = p->taps[0] * p->taps[1] * p->taps[2];
+    located_panel panel;
+    panel.count = split_pixels(p, pixel, pixels, panel.segments);
+    if (order == CX_TAPS_FASTEST && taps > 1 && taps <= TAP_CHUNK)
+        pack_by_channels(p, &panel, taps, k0, kn, dst);
+    else
+        pack_by_taps(p, order, panel.segments, panel.count, taps, k0, kn, dst);
 }
 
 #endif

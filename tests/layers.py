@@ -302,8 +302,8 @@ class Tally:
         self.served += 1
         return result
 
-    def check(self, least=None):
+    def check(self):
         """Fail if too few calls were served."""
-        least = LEAST_SHARE[self.algorithm] if least is None else least
+        least = LEAST_SHARE[self.algorithm]
         assert self.asked > 0
         assert self.served >= least * self.asked, f"{self.algorithm} served {self.served} of {self.asked} layers"

@@ -106,7 +106,7 @@ cdef int set_channels(Layer *layer, object groups, str name) except -1:
     for i in range(rank + 2):
         if layer.w.shape[i] == 0:
             _arguments.empty_weight(as_tuple(layer.w.shape, rank + 2))
-        if i != 0 and layer.x.shape[i] == 0:
+        if i > 1 and layer.x.shape[i] == 0:
             _arguments.empty_space(visible_shape(layer.x.shape, rank, layer.batched, layer.last), name)
     if first % p.groups == 0:
         p.in_channels = first if layer.transposed else second * p.groups

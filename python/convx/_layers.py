@@ -155,8 +155,8 @@ def conv2d(
     -----
     Products are summed in the dtype of the arrays. With ``algorithm="reference"``, "gemm" and "direct", the error of an
     output element is at most ``n * eps * sum(abs(input * weight))`` over its ``n = kH * kW * C_in / groups`` products.
-    For one algorithm and instruction set, results do not depend on the number of threads or the strides, not by one
-    bit.
+    For one algorithm, instruction set and memory layout, results do not depend on the number of threads, the alignment
+    of the arrays or the rest of the batch, not by one bit.
 
     References
     ----------

@@ -22,6 +22,8 @@ static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -ceil_div(-a, b); }
 
+static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
+
 typedef struct job {
     const cx_kernels *kernels;
     const cx_conv *conv;
@@ -191,7 +193,8 @@ static void run_task(void *context, int64_t index, int worker) {
 }
 
 bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
-    if (conv->pass != CONVX_INPUT_GRADIENT || conv->batch == 0) return false;
+    /* one tap has nothing to spread, and its layers may have their batch folded into the image */
+    if (conv->pass != CONVX_INPUT_GRADIENT || conv->batch == 0 || count3(conv->kernel) == 1) return false;
     job j = make_job(conv, kernels, threads);
     if (j.block_bytes > cx_cpu_get()->l2 || j.share_bytes > cx_cpu_get()->l2) return false;
     const double pixels = (double)conv->batch * (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];

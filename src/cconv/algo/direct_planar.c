@@ -277,7 +277,7 @@ static void run_task(void *context, int64_t index, int worker) {
 
 /* Whether even and odd columns are computed together: then their rows are stored whole. */
 static bool twins_wanted(const cx_conv *conv, const cx_correlation *largest) {
-    return conv->pass == CONVX_INPUT_GRADIENT && conv->stride[2] == 2 && conv->x.space[2] == 1 && conv->in[2] > 1 &&
+    return conv->pass == CONVX_INPUT_GRADIENT && conv->stride[2] == 2 && conv->x.space[2] == 1 && conv->in[2] > 2 &&
            largest->tap_step[2] == 1;
 }
 

@@ -330,7 +330,10 @@ def status(code: int, text: str, explanation: str, algorithm: str, result_shape:
             f"algorithm={algorithm!r} cannot serve this layer; use algorithm='auto'. {explanation}".rstrip()
         )
     if code == 6:
-        raise ValueError(f"workspace_limit is too small for every algorithm but 'reference'; raise it, or ask for that one. {explanation}".rstrip())
+        raise ValueError(
+            "workspace_limit is too small for every algorithm but 'reference'; raise it, or ask for that one. "
+            f"{explanation}".rstrip()
+        )
     if code == 7:
         raise ValueError("out shares memory with an input or with itself; pass an array with memory of its own")
     raise ValueError(f"convx refused the layer: {text} (result shape {result_shape})")

@@ -26,22 +26,23 @@ extern const cx_kernels cx_kernels_scalar_f32, cx_kernels_scalar_f64;
 static const cx_kernels *const tables[] = {
     &cx_kernels_scalar_f32, &cx_kernels_scalar_f64,
 #ifdef CONVX_HAS_SSE2
-    &cx_kernels_sse2_f32, &cx_kernels_sse2_f64,
+    &cx_kernels_sse2_f32,   &cx_kernels_sse2_f64,
 #endif
 #ifdef CONVX_HAS_AVX2
-    &cx_kernels_avx2_f32, &cx_kernels_avx2_f64,
+    &cx_kernels_avx2_f32,   &cx_kernels_avx2_f64,
 #endif
 #ifdef CONVX_HAS_AVX512
     &cx_kernels_avx512_f32, &cx_kernels_avx512_f64,
 #endif
 #ifdef CONVX_HAS_NEON
-    &cx_kernels_neon_f32, &cx_kernels_neon_f64,
+    &cx_kernels_neon_f32,   &cx_kernels_neon_f64,
 #endif
 };
 enum { TABLES = sizeof tables / sizeof tables[0], BLOCK = 1024 };
 
-static const convx_activation all_activations[] = {CONVX_ACT_NONE,    CONVX_ACT_RELU, CONVX_ACT_RELU6, CONVX_ACT_LEAKY_RELU,
-                                                   CONVX_ACT_SIGMOID, CONVX_ACT_TANH, CONVX_ACT_SILU,  CONVX_ACT_HARDTANH};
+static const convx_activation all_activations[] = {CONVX_ACT_NONE,       CONVX_ACT_RELU,    CONVX_ACT_RELU6,
+                                                   CONVX_ACT_LEAKY_RELU, CONVX_ACT_SIGMOID, CONVX_ACT_TANH,
+                                                   CONVX_ACT_SILU,       CONVX_ACT_HARDTANH};
 enum { ACTIVATIONS = sizeof all_activations / sizeof all_activations[0] };
 
 /* n doubles through a table; those of a float table are rounded first, `x` included. */
@@ -137,8 +138,8 @@ static void results_are_within_their_bounds(void) {
                 }
             }
             if (worst > bound(all_activations[a]))
-                printf("%s %s activation %d: %.3f units in the last place\n", cx_isa_string(tables[t]->isa), f64 ? "double" : "float",
-                       (int)all_activations[a], worst);
+                printf("%s %s activation %d: %.3f units in the last place\n", cx_isa_string(tables[t]->isa),
+                       f64 ? "double" : "float", (int)all_activations[a], worst);
             CHECK(worst <= bound(all_activations[a]));
         }
     }

@@ -64,8 +64,14 @@ static void threads_that_end_give_their_block_back(void) {
 }
 
 static void sizes_that_cannot_be_had_give_null(void) {
-    const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 1,  SIZE_MAX - 63,           SIZE_MAX - 64,
-                            SIZE_MAX / 2, SIZE_MAX / 2 + 1, (size_t)PTRDIFF_MAX - 64, (size_t)1 << 62};
+    const size_t sizes[] = {SIZE_MAX,
+                            SIZE_MAX - 1,
+                            SIZE_MAX - 63,
+                            SIZE_MAX - 64,
+                            SIZE_MAX / 2,
+                            SIZE_MAX / 2 + 1,
+                            (size_t)PTRDIFF_MAX - 64,
+                            (size_t)1 << 62};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; ++i) {
         volatile size_t size = sizes[i]; /* or the compiler would know better */
         CHECK(cx_aligned_alloc(size) == NULL);

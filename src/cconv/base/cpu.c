@@ -95,7 +95,8 @@ static void describe(cx_cpu *cpu) {
     }
     x86_caches(4, cpu);
     const unsigned topology_extensions = 1u << 22;
-    if (cpu->l1d == 0 && __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & topology_extensions)) x86_caches(0x8000001d, cpu);
+    if (cpu->l1d == 0 && __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & topology_extensions))
+        x86_caches(0x8000001d, cpu);
 }
 
 static const char *architecture(void) { return "x86"; }
@@ -164,7 +165,8 @@ static void ask_system(cx_cpu *cpu) {
         if (level[0] == '3' && cpu->l3 == 0) cpu->l3 = bytes;
     }
 #ifdef _SC_LEVEL1_DCACHE_SIZE
-    long l1d = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE), l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    long l1d = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE),
+         l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
     if (cpu->l1d == 0 && l1d > 0) cpu->l1d = (size_t)l1d;
     if (cpu->l2 == 0 && l2 > 0) cpu->l2 = (size_t)l2;
     if (cpu->l3 == 0 && l3 > 0) cpu->l3 = (size_t)l3;

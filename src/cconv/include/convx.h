@@ -49,9 +49,9 @@ typedef enum convx_status {
     CONVX_INVALID_SHAPE = 2,    /* sizes that do not fit together, or a negative or zero size where one is needed */
     CONVX_OVERFLOW = 3,         /* a size or an offset that does not fit 64 bits */
     CONVX_OUT_OF_MEMORY = 4,
-    CONVX_UNSUPPORTED = 5,      /* the algorithm asked for cannot serve this layer; convx_conv_explain says why */
-    CONVX_WORKSPACE_LIMIT = 6,  /* no algorithm fits the workspace_limit */
-    CONVX_OVERLAP = 7           /* the output shares memory with an input, or with itself */
+    CONVX_UNSUPPORTED = 5,     /* the algorithm asked for cannot serve this layer; convx_conv_explain says why */
+    CONVX_WORKSPACE_LIMIT = 6, /* no algorithm fits the workspace_limit */
+    CONVX_OVERLAP = 7          /* the output shares memory with an input, or with itself */
 } convx_status;
 
 typedef enum convx_dtype { CONVX_FLOAT32 = 1, CONVX_FLOAT64 = 2 } convx_dtype;
@@ -175,8 +175,8 @@ typedef struct convx_conv_args {
     const void *grad_output;
     void *result;                 /* output, grad_input or grad_weight, as the pass says */
     const int64_t *input_strides; /* NULL: those of the plan. Else batch, channel, rank spatial strides of the tensor */
-    const int64_t *result_strides;/* that the pass reads (input, or grad_output for an input gradient) and writes */
-    void *workspace;              /* NULL: the library's own. Else convx_plan_workspace_size bytes, aligned to 64 */
+    const int64_t *result_strides; /* that the pass reads (input, or grad_output for an input gradient) and writes */
+    void *workspace;               /* NULL: the library's own. Else convx_plan_workspace_size bytes, aligned to 64 */
     size_t workspace_size;
 } convx_conv_args;
 

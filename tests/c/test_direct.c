@@ -348,26 +348,41 @@ static void not_a_number_stays_where_the_taps_put_it(void) {
     }
 }
 
-/* A single channel and a million products a weight: a running sum in float would be off by a hundred units and more. */
+/*
+ * A million equal products a weight. A running sum in float rounds each of them the same way once it is large: by a part
+ * in 3000 here. One that begins anew after 2048 products stays below a part in 16000.
+ */
 static void long_sums_of_a_weight_gradient_keep_their_accuracy(void) {
     for (int i = 0; i < TABLES; ++i) {
         if (!can_run(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
         for (int last = 0; last < 2; ++last) {
-            layer l = make(plane(last ? 16 : 1, last ? 256 : 1024, last ? 250 : 1000, 1, 1),
-                           last ? CHANNELS_LAST : CHANNELS_FIRST, false);
+            layer l =
+                make(plane(last ? 16 : 1, last ? 256 : 1024, 1000, 1, 1), last ? CHANNELS_LAST : CHANNELS_FIRST, false);
+            const float factor = 1.0f + 1.0f / 3000;
             for (int64_t j = 0; j < l.input.count; ++j) {
-                tensor_set(&l.input, j, 1.0 + 0.25 * tensor_get(&l.input, j));
-                tensor_set(&l.output, j, 1.0 + 0.25 * tensor_get(&l.output, j));
+                ((float *)l.input.data)[j] = 1;
+                ((float *)l.output.data)[j] = factor;
             }
-            double exact = 0;
-            const int64_t places = l.p.input[0] * l.p.input[1];
-            for (int64_t j = 0; j < places; ++j) exact += tensor_get(&l.input, j) * tensor_get(&l.output, j);
+            const double exact = (double)factor * (double)(l.p.input[0] * l.p.input[1]);
             run_direct(&l, CONVX_WEIGHT_GRADIENT, tables[i], 2, false, NULL, l.weight.data);
-            CHECK_THAT(fabs(tensor_get(&l.weight, 0) - exact) < 3e-5 * exact, "%s: %g, exactly %g",
+            CHECK_THAT(fabs(tensor_get(&l.weight, 0) - exact) < 6e-5 * exact, "%s: %g, exactly %g",
                        cx_isa_string(tables[i]->isa), tensor_get(&l.weight, 0), exact);
             layer_free(&l);
         }
     }
+}
+
+/* Even and odd columns of an input gradient of stride 2 are stored together: also where there are only a few of them. */
+static void narrow_input_gradients_of_stride_two_are_exact(void) {
+    for (int64_t width = 1; width <= 40; ++width)
+        for (int64_t kernel = 1; kernel <= 5; ++kernel) {
+            convx_conv_params p = plane(2, 5, width, 3, kernel);
+            p.stride[0] = p.stride[1] = 2;
+            p.pad_after[1] = kernel;
+            layer l = make(p, CHANNELS_FIRST, true);
+            check_layer(&l);
+            layer_free(&l);
+        }
 }
 
 static void activations_are_those_of_the_table(void) {
@@ -397,6 +412,7 @@ int main(void) {
     RUN(threads_do_not_change_a_bit);
     RUN(not_a_number_stays_where_the_taps_put_it);
     RUN(long_sums_of_a_weight_gradient_keep_their_accuracy);
+    RUN(narrow_input_gradients_of_stride_two_are_exact);
     RUN(activations_are_those_of_the_table);
     return check_report();
 }

@@ -13,10 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+PACKAGE = ROOT / "python/convx"
 MODULES = [
-    "convx" if path.stem == "__init__" else f"convx.{path.stem}"
-    for path in sorted((ROOT / "python/convx").glob("*.py"))
-    if path.stem != "__main__"
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__main__" and "_commands" not in path.parts
 ]
 PUBLIC = [getattr(module, name) for module in (convx, convx.grad) for name in module.__all__]
 FUNCTIONS = [each for each in PUBLIC if callable(each)]

@@ -14,6 +14,7 @@
 #include "algo/conv_gemm.h"
 
 #include "base/correlation.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -32,12 +33,6 @@ typedef enum weight_form {
 
 #define MAX_PARTS 32 /* correlations set up at a time */
 
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
-
 static cx_patch_order order_of(int variant) {
     return variant & CHANNELS_FASTEST ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
 }
@@ -50,7 +45,7 @@ static cx_patch_order order_of(int variant) {
 static cx_patch_order choose_order(const cx_conv *conv) {
     const bool forward = conv->pass == CONVX_FORWARD;
     const int64_t source_step = forward ? conv->x.channel : conv->y.channel;
-    const int64_t places = forward ? count3(conv->out) : count3(conv->in) / count3(conv->stride);
+    const int64_t places = forward ? cx_count3(conv->out) : cx_count3(conv->in) / cx_count3(conv->stride);
     return source_step == 1 && places > FEW_PIXELS ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
 }
 
@@ -68,11 +63,11 @@ static cx_axis weight_k_axis(const cx_correlation *c, cx_patch_order order) {
  */
 static bool weights_in_place(const cx_correlation *c, int variant) {
     const cx_axis axis = weight_k_axis(c, order_of(variant));
-    return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * count3(c->grid) <= FEW_PIXELS);
+    return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * cx_count3(c->grid) <= FEW_PIXELS);
 }
 
 static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
-    if (count3(c->taps) != 1) return false;
+    if (cx_count3(c->taps) != 1) return false;
     cx_strides stride = c->src;
     for (int d = 0; d < 3; ++d) {
         const int64_t last = (c->grid[d] - 1) * c->step[d] + c->origin[d];
@@ -85,13 +80,13 @@ static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
 
 static weight_form form_of(const cx_correlation *c, int variant) {
     if (!(variant & WAY_CHANNELS) && weights_in_place(c, variant)) return WEIGHTS_IN_PLACE;
-    return (variant & WEIGHTS_KEPT) || c->batch * count3(c->grid) > FEW_PIXELS ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
+    return (variant & WEIGHTS_KEPT) || c->batch * cx_count3(c->grid) > FEW_PIXELS ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
 }
 
 /* Elements of packed weights of one group: rows for pixels, whole panels for channels. */
 static int64_t packed_group(const cx_correlation *c, const cx_kernels *kernels, int way) {
-    const int64_t k = c->ci * count3(c->taps);
-    if (way == WAY_CHANNELS) return ceil_div(c->co, kernels->gemm.nr) * kernels->gemm.nr * k;
+    const int64_t k = c->ci * cx_count3(c->taps);
+    if (way == WAY_CHANNELS) return cx_ceil_div(c->co, kernels->gemm.nr) * kernels->gemm.nr * k;
     return c->co * k;
 }
 
@@ -120,13 +115,14 @@ static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t g
 /* ---- Cost ------------------------------------------------------------------------------------------------------ */
 
 static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int variant) {
-    const double k = (double)c->ci * (double)count3(c->taps), pixels = (double)c->batch * (double)count3(c->grid);
+    const double k = (double)c->ci * (double)cx_count3(c->taps), pixels = (double)c->batch * (double)cx_count3(c->grid);
     const double co = (double)c->co;
     const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
     const bool channels = variant & WAY_CHANNELS;
-    const int64_t n = channels ? c->co : c->batch * count3(c->grid), m = channels ? c->batch * count3(c->grid) : c->co;
+    const int64_t n = channels ? c->co : c->batch * cx_count3(c->grid),
+                  m = channels ? c->batch * cx_count3(c->grid) : c->co;
     const double padded =
-        (double)(ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
+        (double)(cx_ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
     double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
@@ -174,49 +170,49 @@ typedef struct job {
 
 /* How a product is cut among threads. Results do not depend on it. */
 static void cut_tasks(part *p, const cx_kernels *kernels, int threads) {
-    const int64_t panels = ceil_div(p->n, kernels->gemm.nr), tiles = ceil_div(p->m, kernels->gemm.mr);
+    const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr), tiles = cx_ceil_div(p->m, kernels->gemm.mr);
     const int64_t groups = p->c.groups;
-    p->n_tasks = ceil_div(p->n, p->blocks.nc);
+    p->n_tasks = cx_ceil_div(p->n, p->blocks.nc);
     p->m_tasks = 1;
     if (threads == 1) return;
     const int64_t wanted = 4 * threads;
     if (groups * p->n_tasks >= wanted) return;
     if (panels * groups >= 8 * threads) {
-        p->n_tasks = min(panels, max(p->n_tasks, ceil_div(wanted, groups)));
+        p->n_tasks = cx_min(panels, cx_max(p->n_tasks, cx_ceil_div(wanted, groups)));
     } else {
-        p->m_tasks = min(max(tiles / 4, 1), ceil_div(threads, groups));
-        if (p->m_tasks == 1) p->n_tasks = min(panels, max(p->n_tasks, threads));
+        p->m_tasks = cx_min(cx_max(tiles / 4, 1), cx_ceil_div(threads, groups));
+        if (p->m_tasks == 1) p->n_tasks = cx_min(panels, cx_max(p->n_tasks, threads));
     }
 }
 
 /* Weights packed on the way, as columns: no two threads pack the same. Pixels are few. */
 static void cut_tasks_by_columns(part *p, const cx_kernels *kernels, int threads) {
-    const int64_t panels = ceil_div(p->n, kernels->gemm.nr);
+    const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr);
     p->m_tasks = 1;
-    p->n_tasks = max(ceil_div(p->n, p->blocks.nc), min(panels, ceil_div(threads, p->c.groups)));
+    p->n_tasks = cx_max(cx_ceil_div(p->n, p->blocks.nc), cx_min(panels, cx_ceil_div(threads, p->c.groups)));
 }
 
 /* The same with rows and columns exchanged: packed panels are shared, so it is pixels (rows) that are cut. */
 static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
-    const int64_t tiles = ceil_div(p->m, kernels->gemm.mr), panels = ceil_div(p->n, kernels->gemm.nr);
+    const int64_t tiles = cx_ceil_div(p->m, kernels->gemm.mr), panels = cx_ceil_div(p->n, kernels->gemm.nr);
     const int64_t groups = p->c.groups;
     p->n_tasks = 1;
-    p->m_tasks = ceil_div(p->m, p->blocks.mc);
+    p->m_tasks = cx_ceil_div(p->m, p->blocks.mc);
     if (threads == 1) return;
     const int64_t wanted = 4 * threads;
     if (groups * p->m_tasks >= wanted) return;
     if (tiles * groups >= 8 * threads)
-        p->m_tasks = min(tiles, max(p->m_tasks, ceil_div(wanted, groups)));
+        p->m_tasks = cx_min(tiles, cx_max(p->m_tasks, cx_ceil_div(wanted, groups)));
     else
-        p->n_tasks = min(panels, ceil_div(threads, groups));
+        p->n_tasks = cx_min(panels, cx_ceil_div(threads, groups));
 }
 
 static void set_up(part *p, const cx_kernels *kernels, int variant, int threads) {
     const cx_correlation *c = &p->c;
-    const int64_t pixels = c->batch * count3(c->grid), nr = kernels->gemm.nr;
+    const int64_t pixels = c->batch * cx_count3(c->grid), nr = kernels->gemm.nr;
     const bool channels = variant & WAY_CHANNELS;
     p->form = form_of(c, variant);
-    p->k = c->ci * count3(c->taps);
+    p->k = c->ci * cx_count3(c->taps);
     p->m = channels ? pixels : c->co;
     p->n = channels ? c->co : pixels;
     p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k);
@@ -226,7 +222,7 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     if (channels) {
         p->in_place = patches_in_place(c, &p->pixel_rows);
         if (p->form == WEIGHTS_PACKED) {
-            p->blocks.nc = ceil_div(p->n, nr) * nr;
+            p->blocks.nc = cx_ceil_div(p->n, nr) * nr;
             cut_tasks_by_rows(p, kernels, threads);
         } else {
             cut_tasks_by_columns(p, kernels, threads);
@@ -298,9 +294,9 @@ static void run_task(void *context, int64_t index, int worker) {
     cx_gemm gemm;
     gemm_of(j, p, group, &patches, &gemm);
     const int64_t mr = j->kernels->gemm.mr, nr = j->kernels->gemm.nr;
-    const int64_t tiles = ceil_div(p->m, mr), panels = ceil_div(p->n, nr);
-    const int64_t m0 = tiles * m_task / p->m_tasks * mr, m1 = min(tiles * (m_task + 1) / p->m_tasks * mr, p->m);
-    const int64_t n0 = panels * n_task / p->n_tasks * nr, n1 = min(panels * (n_task + 1) / p->n_tasks * nr, p->n);
+    const int64_t tiles = cx_ceil_div(p->m, mr), panels = cx_ceil_div(p->n, nr);
+    const int64_t m0 = tiles * m_task / p->m_tasks * mr, m1 = cx_min(tiles * (m_task + 1) / p->m_tasks * mr, p->m);
+    const int64_t n0 = panels * n_task / p->n_tasks * nr, n1 = cx_min(panels * (n_task + 1) / p->n_tasks * nr, p->n);
     cx_gemm_run(j->kernels, &gemm, p->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->thread_bytes);
 }
 
@@ -322,7 +318,7 @@ typedef struct pack_job {
 
 /* k in the order in which weights most likely lie in memory; row says where each goes in the order of the sum. */
 static void look_up_k(const pack_job *j, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset, int64_t *row) {
-    const int64_t taps = count3(j->c->taps);
+    const int64_t taps = cx_count3(j->c->taps);
     cx_axis_offsets(axis, k0, kn, offset);
     for (int64_t i = 0; i < kn; ++i)
         row[i] = j->order == CX_TAPS_FASTEST ? k0 + i : (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
@@ -332,18 +328,18 @@ static void pack_piece(void *context, int64_t index, int worker) {
     (void)worker;
     const pack_job *j = context;
     const cx_correlation *c = j->c;
-    const int64_t k = c->ci * count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
+    const int64_t k = c->ci * cx_count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
     /* panels are filled in the order of memory; rows of the other way must be written in the order of the sum */
     const bool panels = j->way == WAY_CHANNELS;
     const cx_axis axis = weight_k_axis(c, panels ? CX_TAPS_FASTEST : j->order);
     const int64_t unit = panels ? j->kernels->gemm.nr : PACK_ROWS;
-    const int64_t first = piece * unit, count = min(unit, c->co - first);
+    const int64_t first = piece * unit, count = cx_min(unit, c->co - first);
     const void *src = cx_at(j->weights, group * c->w_group, j->size);
     char *dst = j->packed + (size_t)(group * packed_group(c, j->kernels, j->way) + first * k) * j->size;
     int64_t channel_offset[CX_GEMM_MAX_NR], k_offset[PACK_K], k_row[PACK_K];
     for (int64_t i = 0; i < count; ++i) channel_offset[i] = (first + i) * c->w_co;
     for (int64_t k0 = 0; k0 < k; k0 += PACK_K) {
-        const int64_t kn = min(k - k0, PACK_K);
+        const int64_t kn = cx_min(k - k0, PACK_K);
         look_up_k(j, &axis, k0, kn, k_offset, k_row);
         if (panels)
             j->kernels->gemm.pack_panel(src, k_offset, k_row, kn, channel_offset, count, dst);
@@ -356,7 +352,7 @@ static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int va
                       void *packed) {
     const int way = variant & WAY_CHANNELS;
     pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order_of(variant), 0};
-    j.pieces = ceil_div(c->co, way == WAY_CHANNELS ? kernels->gemm.nr : PACK_ROWS);
+    j.pieces = cx_ceil_div(c->co, way == WAY_CHANNELS ? kernels->gemm.nr : PACK_ROWS);
     cx_parallel_for(c->groups * j.pieces, threads, pack_piece, &j);
 }
 
@@ -394,7 +390,7 @@ static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int v
 
 /* Costs of the two ways, over the correlations. */
 static void costs_of(const cx_conv *conv, const cx_kernels *kernels, int variant, double cost[2]) {
-    const int64_t parts = cx_correlation_count(conv), looked_at = min(parts, MAX_PARTS);
+    const int64_t parts = cx_correlation_count(conv), looked_at = cx_min(parts, MAX_PARTS);
     cost[WAY_PIXELS] = cost[WAY_CHANNELS] = CALL_COST;
     for (int64_t i = 0; i < looked_at; ++i) {
         cx_correlation c;

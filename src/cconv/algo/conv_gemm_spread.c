@@ -11,18 +11,12 @@
 
 #include "algo/conv_gemm.h"
 #include "base/correlation.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
 #define CHUNK_PIXELS 256 /* of one product, about */
 #define STORE_CHUNK  64
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -ceil_div(-a, b); }
-
-static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
 
 typedef struct job {
     const cx_kernels *kernels;
@@ -42,12 +36,12 @@ static int64_t share_rows(const cx_conv *conv) { return conv->in_channels * conv
 static job make_job(const cx_conv *conv, const cx_kernels *kernels, int threads) {
     job j = {.kernels = kernels, .conv = conv, .size = cx_dtype_size(kernels->dtype)};
     const int64_t row = conv->in_channels * conv->in[2] * (int64_t)j.size;
-    const int64_t budget = max((int64_t)cx_cpu_get()->l2 / 2 / row, 1);
-    const int64_t others = max(conv->batch * conv->groups * conv->in[0], 1);
-    const int64_t tasks = min(max(ceil_div(conv->in[1], budget), ceil_div(threads, others)), conv->in[1]);
-    j.rows = ceil_div(conv->in[1], max(tasks, 1));
-    j.row_tasks = ceil_div(conv->in[1], j.rows);
-    j.chunk_columns = min(conv->out[2], CHUNK_PIXELS);
+    const int64_t budget = cx_max((int64_t)cx_cpu_get()->l2 / 2 / row, 1);
+    const int64_t others = cx_max(conv->batch * conv->groups * conv->in[0], 1);
+    const int64_t tasks = cx_min(cx_max(cx_ceil_div(conv->in[1], budget), cx_ceil_div(threads, others)), conv->in[1]);
+    j.rows = cx_ceil_div(conv->in[1], cx_max(tasks, 1));
+    j.row_tasks = cx_ceil_div(conv->in[1], j.rows);
+    j.chunk_columns = cx_min(conv->out[2], CHUNK_PIXELS);
     j.chunk = conv->out[2] <= CHUNK_PIXELS ? CHUNK_PIXELS / conv->out[2] * conv->out[2] : CHUNK_PIXELS;
     j.blocks = cx_gemm_blocks_for(kernels, share_rows(conv), j.chunk, conv->out_channels);
     j.block_bytes = cx_align_up((size_t)(conv->in_channels * j.rows * conv->in[2]) * j.size);
@@ -110,8 +104,8 @@ static void spread_row(const job *j, const target *t, int64_t oh, int64_t w0, in
             char *row = t->block + (size_t)((c * j->rows + h - t->h0) * width) * j->size;
             for (int64_t kw = 0; kw < k[2]; ++kw) {
                 const int64_t at = w0 * step + kw * conv->dilation[2] - conv->pad[2];
-                const int64_t low = at < 0 ? ceil_div(-at, step) : 0;
-                const int64_t high = min(count, at < width ? (width - 1 - at) / step + 1 : 0);
+                const int64_t low = at < 0 ? cx_ceil_div(-at, step) : 0;
+                const int64_t high = cx_min(count, at < width ? (width - 1 - at) / step + 1 : 0);
                 const char *from = share + (size_t)(((c * k[1] + kh) * k[2] + kw) * j->chunk + low) * j->size;
                 if (low < high)
                     j->kernels->gemm.spread_add(row + (size_t)(at + low * step) * j->size, step, from, high - low);
@@ -125,7 +119,7 @@ static void store(const job *j, const target *t, int64_t n, int64_t group, int64
     const int64_t width = conv->in[2];
     int64_t column[STORE_CHUNK];
     for (int64_t w = 0; w < width; w += STORE_CHUNK) {
-        const int64_t count = min(width - w, STORE_CHUNK);
+        const int64_t count = cx_min(width - w, STORE_CHUNK);
         for (int64_t i = 0; i < count; ++i) column[i] = (w + i) * conv->x.space[2];
         for (int64_t c = 0; c < conv->in_channels; ++c) {
             for (int64_t h = t->h0; h < t->h1; ++h) {
@@ -157,16 +151,16 @@ static void run_task(void *context, int64_t index, int worker) {
     const cx_conv *conv = j->conv;
     char *scratch = j->scratch + (size_t)worker * j->thread_bytes;
     target t = {.block = scratch, .h0 = index % j->row_tasks * j->rows};
-    t.h1 = min(t.h0 + j->rows, conv->in[1]);
+    t.h1 = cx_min(t.h0 + j->rows, conv->in[1]);
     index /= j->row_tasks;
     const int64_t d = index % conv->in[0], group = index / conv->in[0] % conv->groups;
     const int64_t n = index / conv->in[0] / conv->groups;
     char *shares = scratch + j->block_bytes;
     const cx_patches pixels = grad_output_pixels(j, group);
     const int64_t reach = (conv->kernel[1] - 1) * conv->dilation[1];
-    const int64_t first = max(0, -floor_div(-(t.h0 + conv->pad[1] - reach), conv->stride[1]));
-    const int64_t last = min(conv->out[1] - 1, floor_div(t.h1 - 1 + conv->pad[1], conv->stride[1]));
-    const int64_t rows_at_once = max(j->chunk / conv->out[2], 1);
+    const int64_t first = cx_max(0, -cx_floor_div(-(t.h0 + conv->pad[1] - reach), conv->stride[1]));
+    const int64_t last = cx_min(conv->out[1] - 1, cx_floor_div(t.h1 - 1 + conv->pad[1], conv->stride[1]));
+    const int64_t rows_at_once = cx_max(j->chunk / conv->out[2], 1);
 
     start(j, &t, group);
     for (int64_t kd = conv->kernel[0] - 1; kd >= 0; --kd) { /* ascending depth of grad_output */
@@ -174,9 +168,9 @@ static void run_task(void *context, int64_t index, int worker) {
         if (place < 0 || place % conv->stride[0] || place / conv->stride[0] >= conv->out[0]) continue;
         cx_gemm product = product_of(j, group, kd, &pixels);
         for (int64_t oh = first; oh <= last; oh += rows_at_once) {
-            const int64_t rows = min(rows_at_once, last + 1 - oh);
+            const int64_t rows = cx_min(rows_at_once, last + 1 - oh);
             for (int64_t w = 0; w < conv->out[2]; w += j->chunk_columns) {
-                const int64_t columns = min(conv->out[2] - w, j->chunk_columns);
+                const int64_t columns = cx_min(conv->out[2] - w, j->chunk_columns);
                 const int64_t row = (n * conv->out[0] + place / conv->stride[0]) * conv->out[1] + oh;
                 const int64_t n0 = row * conv->out[2] + w;
                 product.c = cx_at_mut(shares, -n0, j->size);
@@ -194,13 +188,13 @@ static void run_task(void *context, int64_t index, int worker) {
 
 bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
     /* one tap has nothing to spread, and its layers may have their batch folded into the image */
-    if (conv->pass != CONVX_INPUT_GRADIENT || conv->batch == 0 || count3(conv->kernel) == 1) return false;
+    if (conv->pass != CONVX_INPUT_GRADIENT || conv->batch == 0 || cx_count3(conv->kernel) == 1) return false;
     job j = make_job(conv, kernels, threads);
     if (j.block_bytes > cx_cpu_get()->l2 || j.share_bytes > cx_cpu_get()->l2) return false;
     const double pixels = (double)conv->batch * (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];
     const double shares = (double)share_rows(conv) * (double)conv->kernel[0] * pixels * (double)conv->groups;
     const double k = (double)conv->out_channels;
-    const double halo = 1 + (double)((conv->kernel[1] - 1) * conv->dilation[1]) / (double)max(j.rows, 1);
+    const double halo = 1 + (double)((conv->kernel[1] - 1) * conv->dilation[1]) / (double)cx_max(j.rows, 1);
     const double add = conv->stride[2] == 1 ? 0.6 : 1.6;
     const double copy = conv->y.space[2] == 1 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED;
     decision->cost = halo * (shares * ((k + 8) / (2.0 * kernels->lanes * CX_COST_TILE_SHARE) + add) +

@@ -5,12 +5,9 @@
  */
 #include "algo/conv_gemm.h"
 #include "base/correlation.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t count3(const int64_t n[3]) { return n[0] * n[1] * n[2]; }
 
 typedef struct job {
     const cx_kernels *kernels;
@@ -53,8 +50,8 @@ static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *g
     const int64_t channels_stride[4] = {w[0], w[1], w[2], conv->w.in};
     *gemm = (cx_gemm){
         .m = conv->out_channels,
-        .n = conv->in_channels * count3(conv->kernel),
-        .k = conv->batch * count3(conv->out),
+        .n = conv->in_channels * cx_count3(conv->kernel),
+        .k = conv->batch * cx_count3(conv->out),
         .a = {.base = cx_at(j->tensors->y, group * conv->out_channels * conv->y.channel, j->size),
               .row = cx_axis_line(conv->out_channels, conv->y.channel),
               .k = cx_pixel_axis(conv->batch, conv->out, &conv->y)},
@@ -77,15 +74,15 @@ static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) 
 }
 
 static void cut_tasks(job *j, const cx_gemm *gemm, int threads) {
-    const int64_t panels = ceil_div(gemm->n, j->kernels->gemm.nr), tiles = ceil_div(gemm->m, j->kernels->gemm.mr);
+    const int64_t panels = cx_ceil_div(gemm->n, j->kernels->gemm.nr), tiles = cx_ceil_div(gemm->m, j->kernels->gemm.mr);
     const int64_t groups = j->conv->groups, wanted = 4 * threads;
-    j->n_tasks = ceil_div(gemm->n, j->blocks.nc);
+    j->n_tasks = cx_ceil_div(gemm->n, j->blocks.nc);
     j->m_tasks = 1;
     if (threads == 1 || groups * j->n_tasks >= wanted) return;
     /* whole rounds of equal tasks */
-    const int64_t most = min(panels, ceil_div(wanted, groups));
+    const int64_t most = cx_min(panels, cx_ceil_div(wanted, groups));
     j->n_tasks = most >= threads ? most / threads * threads : most;
-    if (groups * j->n_tasks < threads) j->m_tasks = min(tiles, ceil_div(threads, groups * j->n_tasks));
+    if (groups * j->n_tasks < threads) j->m_tasks = cx_min(tiles, cx_ceil_div(threads, groups * j->n_tasks));
 }
 
 static void run_task(void *context, int64_t index, int worker) {
@@ -95,9 +92,9 @@ static void run_task(void *context, int64_t index, int worker) {
     cx_gemm gemm;
     gemm_of(j, index / j->m_tasks / j->n_tasks, &patches, &gemm);
     const int64_t mr = j->kernels->gemm.mr, nr = j->kernels->gemm.nr;
-    const int64_t tiles = ceil_div(gemm.m, mr), panels = ceil_div(gemm.n, nr);
-    const int64_t m0 = tiles * m_task / j->m_tasks * mr, m1 = min(tiles * (m_task + 1) / j->m_tasks * mr, gemm.m);
-    const int64_t n0 = panels * n_task / j->n_tasks * nr, n1 = min(panels * (n_task + 1) / j->n_tasks * nr, gemm.n);
+    const int64_t tiles = cx_ceil_div(gemm.m, mr), panels = cx_ceil_div(gemm.n, nr);
+    const int64_t m0 = tiles * m_task / j->m_tasks * mr, m1 = cx_min(tiles * (m_task + 1) / j->m_tasks * mr, gemm.m);
+    const int64_t n0 = panels * n_task / j->n_tasks * nr, n1 = cx_min(panels * (n_task + 1) / j->n_tasks * nr, gemm.n);
     cx_gemm_run(j->kernels, &gemm, j->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->thread_bytes);
 }
 
@@ -108,7 +105,7 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
     cx_gemm gemm;
     gemm_of(&j, 0, &patches, &gemm);
     const double m = (double)gemm.m, n = (double)gemm.n, k = (double)gemm.k, lanes = kernels->lanes;
-    const double padded = (double)(ceil_div(gemm.n, kernels->lanes) * kernels->lanes);
+    const double padded = (double)(cx_ceil_div(gemm.n, kernels->lanes) * kernels->lanes);
     const double rows = gemm.m * kernels->gemm.nv < 8 ? 8.0 / kernels->gemm.nv : m;
     const double copy = gemm.b.order == CX_CHANNELS_FASTEST       ? CX_COST_COPY_RUN
                         : conv->x.space[2] * conv->stride[2] <= 2 ? CX_COST_TRANSPOSE

@@ -2,17 +2,14 @@
 
 #include <string.h>
 
+#include "base/integer.h"
 #include "base/memory.h"
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* `total` cut into equal parts of at most `most`, each a multiple of `unit`. */
 static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
     if (total <= 0) return unit;
-    const int64_t parts = ceil_div(total, max(most / unit * unit, unit));
-    return ceil_div(ceil_div(total, parts), unit) * unit;
+    const int64_t parts = cx_ceil_div(total, cx_max(most / unit * unit, unit));
+    return cx_ceil_div(cx_ceil_div(total, parts), unit) * unit;
 }
 
 cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k) {
@@ -21,7 +18,7 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
     const cx_gemm_kernels *g = &kernels->gemm;
     cx_gemm_blocks blocks;
     /* Half of the first level for a panel, a quarter of the second for the block of b and half for that of a. */
-    blocks.kc = even_part(k, max((int64_t)cpu->l1d / 2 / (g->nr * size), 64), 8);
+    blocks.kc = even_part(k, cx_max((int64_t)cpu->l1d / 2 / (g->nr * size), 64), 8);
     blocks.nc = even_part(n, (int64_t)cpu->l2 / 4 / (blocks.kc * size), g->nr);
     blocks.mc = even_part(m, (int64_t)cpu->l2 / 2 / (blocks.kc * size), g->mr);
     return blocks;
@@ -92,7 +89,7 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
     const cx_gemm *gemm = t->gemm;
     const cx_gemm_kernels *g = &t->kernels->gemm;
     const int lanes = t->kernels->lanes;
-    const int vectors = (int)ceil_div(columns, lanes);
+    const int vectors = (int)cx_ceil_div(columns, lanes);
     int64_t column_offset[CX_GEMM_MAX_NR];
     const bool consecutive = cx_axis_offsets(&gemm->c_column, n0, columns, column_offset);
     const bool whole = consecutive && columns == (int64_t)vectors * lanes;
@@ -114,11 +111,11 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
     }
 
     /* rows in tiles of nearly equal height */
-    const int64_t rows = t->m1 - t->m0, tiles = ceil_div(rows, g->mr);
+    const int64_t rows = t->m1 - t->m0, tiles = cx_ceil_div(rows, g->mr);
     _Alignas(64) char tile[CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8];
     int64_t i = 0;
     for (int64_t left = tiles; left > 0; --left) {
-        const int64_t height = ceil_div(rows - i, left);
+        const int64_t height = cx_ceil_div(rows - i, left);
         if (start.kind == CX_START_ROWS) start.bias = cx_at(gemm->bias_rows, t->m0 + i, t->size);
         const char *a = t->a + i * t->a_row * (int64_t)t->size;
         const int64_t *row = t->row_offset + i;
@@ -155,15 +152,15 @@ static void pack_matrix(const cx_kernels *kernels, const cx_gemm *gemm, int64_t 
     const cx_gemm_kernels *g = &kernels->gemm;
     const size_t panel = (size_t)kn * (size_t)g->nr * cx_dtype_size(kernels->dtype);
     const cx_axis *k = &gemm->b.k;
-    const int64_t run = k->extent[k->digits - 1], step = run < 32 ? ceil_div(32, run) * run : 64;
+    const int64_t run = k->extent[k->digits - 1], step = run < 32 ? cx_ceil_div(32, run) * run : 64;
     int64_t *k_row = k_offset + kn;
     cx_axis_offsets(k, k0, kn, k_offset);
     for (int64_t i = 0; i < kn; ++i) k_row[i] = i;
     for (int64_t done = 0; done < kn;) {
-        const int64_t count = min(kn - done, step - (k0 + done) % step);
+        const int64_t count = cx_min(kn - done, step - (k0 + done) % step);
         char *at = dst;
         for (int64_t n = n0; n < n1; n += g->nr, at += panel) {
-            const int64_t columns = min(n1 - n, g->nr);
+            const int64_t columns = cx_min(n1 - n, g->nr);
             int64_t column_offset[CX_GEMM_MAX_NR];
             cx_axis_offsets(&gemm->b.column, n, columns, column_offset);
             g->pack_panel(gemm->b.base, k_offset + done, k_row + done, count, column_offset, columns, at);
@@ -181,7 +178,7 @@ static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, i
         return;
     }
     for (int64_t n = n0; n < n1; n += g->nr, dst += panel) {
-        const int64_t columns = min(n1 - n, g->nr);
+        const int64_t columns = cx_min(n1 - n, g->nr);
         if (gemm->b.kind == CX_PANELS_PIXELS)
             g->pack_pixel_panel(gemm->b.patches, gemm->b.order, n, columns, k0, kn, dst);
         else
@@ -223,8 +220,8 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
     const bool in_place = rows_in_place(&gemm->a), stage = staged(kernels, gemm, blocks);
     int64_t k0 = 0;
     do {
-        int64_t kn = min(gemm->k - k0, blocks.kc);
-        if (in_place && kn > 0) kn = min(kn, cx_axis_run(&gemm->a.k, k0));
+        int64_t kn = cx_min(gemm->k - k0, blocks.kc);
+        if (in_place && kn > 0) kn = cx_min(kn, cx_axis_run(&gemm->a.k, k0));
         const char *b;
         size_t panel;
         if (gemm->b.kind == CX_PANELS_PACKED) {
@@ -236,7 +233,8 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
             b = scratch + l.b;
         }
         for (int64_t m = m0; m < m1; m += blocks.mc) {
-            block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = min(m + blocks.mc, m1)};
+            block t = {
+                .kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = cx_min(m + blocks.mc, m1)};
             t.first = k0 == 0;
             t.last = k0 + kn == gemm->k;
             take_a(&t, k0, scratch + l.a, row_offset, k_offset);
@@ -245,7 +243,7 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
             t.stage_row = blocks.nc;
             for (int64_t n = n0, j = 0; n < n1; n += nr, ++j) {
                 const int64_t corner = (m - m0) * blocks.nc + j * nr;
-                run_panel(&t, b + (size_t)j * panel, n, min(n1 - n, nr),
+                run_panel(&t, b + (size_t)j * panel, n, cx_min(n1 - n, nr),
                           stage ? scratch + l.stage + (size_t)corner * size : NULL);
             }
         }
@@ -256,5 +254,5 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
 void cx_gemm_run(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
                  int64_t n0, int64_t n1, void *scratch) {
     for (int64_t n = n0; n < n1; n += blocks.nc)
-        run_block(kernels, gemm, blocks, m0, m1, n, min(n + blocks.nc, n1), scratch);
+        run_block(kernels, gemm, blocks, m0, m1, n, cx_min(n + blocks.nc, n1), scratch);
 }

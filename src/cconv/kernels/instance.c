@@ -11,9 +11,7 @@
 
 #include "kernels/activate.h"
 #include "kernels/gemm_table.h"
-#include "kernels/stencil_channels.h"
-#include "kernels/stencil_outer.h"
-#include "kernels/stencil_planar.h"
+#include "kernels/stencil_table.h"
 
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
@@ -31,13 +29,6 @@ const cx_kernels CX_TABLE = {
              .scatter = scatter,
              .gather = gather,
              .spread_add = spread_add},
-    .stencil = {.fill = stencil_fill,
-                .scatter = stencil_scatter,
-                .join = stencil_join,
-                .planar = stencil_planar,
-                .outer = stencil_outer,
-                .channels = stencil_channels,
-                .channels_outer = stencil_channels_outer,
-                .collect = stencil_collect},
+    .stencil = STENCIL_KERNELS,
     .activate = activate,
 };

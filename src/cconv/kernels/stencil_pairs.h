@@ -44,14 +44,15 @@ static inline vec pairs_high(vec a, vec b) { return __builtin_shufflevector(a, b
 #define PAIRS_ODD_HALVES  1, 3, 9, 11, 5, 7, 13, 15
 #define PAIRS_ACROSS      0, 1, 4, 5, 2, 3, 6, 7
 #endif
-static inline vec pairs_even(vec a, vec b) {
-    const vec halves = __builtin_shufflevector(a, b, PAIRS_EVEN_HALVES);
-    return __builtin_shufflevector(halves, halves, PAIRS_ACROSS);
+static inline vec pairs_even_mixed(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_EVEN_HALVES); }
+static inline vec pairs_odd_mixed(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_ODD_HALVES); }
+static inline vec pairs_sorted(vec mixed) { return __builtin_shufflevector(mixed, mixed, PAIRS_ACROSS); }
+static inline int pairs_place(int lane) {
+    static const int8_t place[] = {PAIRS_ACROSS};
+    return place[lane];
 }
-static inline vec pairs_odd(vec a, vec b) {
-    const vec halves = __builtin_shufflevector(a, b, PAIRS_ODD_HALVES);
-    return __builtin_shufflevector(halves, halves, PAIRS_ACROSS);
-}
+static inline vec pairs_even(vec a, vec b) { return pairs_sorted(pairs_even_mixed(a, b)); }
+static inline vec pairs_odd(vec a, vec b) { return pairs_sorted(pairs_odd_mixed(a, b)); }
 #undef PAIRS_EVEN_HALVES
 #undef PAIRS_ODD_HALVES
 #undef PAIRS_ACROSS
@@ -59,6 +60,17 @@ static inline vec pairs_odd(vec a, vec b) {
 static inline vec pairs_even(vec a, vec b) { return v_even(a, b); }
 static inline vec pairs_odd(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_ODD); }
 #endif
+#endif
+
+/*
+ * Even and odd elements in whatever order is the cheapest: what is computed of them lane by lane is sorted once, or put
+ * where pairs_place says: lane i holds element pairs_place(i). Sorting twice gives the mixed order back.
+ */
+#if CX_BYTES != 32
+static inline vec pairs_even_mixed(vec a, vec b) { return pairs_even(a, b); }
+static inline vec pairs_odd_mixed(vec a, vec b) { return pairs_odd(a, b); }
+static inline vec pairs_sorted(vec mixed) { return mixed; }
+static inline int pairs_place(int lane) { return lane; }
 #endif
 
 /* n pairs: those before the last whole vector are done once more with it. */

@@ -1,0 +1,16 @@
+/* Template: the stencil part of a kernel table, from the stencil templates. */
+#ifndef CX_KERNELS_STENCIL_TABLE_H
+#define CX_KERNELS_STENCIL_TABLE_H
+
+#include "kernels/stencil_channels.h"
+#include "kernels/stencil_outer.h"
+#include "kernels/stencil_planar.h"
+
+#define STENCIL_KERNELS                                                                                           \
+    {                                                                                                             \
+        .fill = stencil_fill, .scatter = stencil_scatter, .join = stencil_join, .planar = stencil_planar,         \
+        .outer = stencil_outer, .channels = stencil_channels, .channels_outer = stencil_channels_outer,           \
+        .collect = stencil_collect                                                                                \
+    }
+
+#endif

@@ -1,6 +1,7 @@
 # Everything happens in ./.venv and ./build; `make` lists the targets.
 PYTHON ?= python3
 JOBS ?= $(shell nproc)
+BENCH ?= --quick
 VENV := .venv
 BIN := $(VENV)/bin
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -50,9 +51,14 @@ sanitize: $(VENV)/ready ## run the C tests under the address, undefined behaviou
 	    $$([ $$kind = thread ] && echo '-E _(scalar|sse2|avx2)') || exit 1; \
 	done
 
-bench: build $(VENV)/ready-bench ## run every benchmark of asv_bench once, then print a table of layer times
+# BENCH="--threads 2,1" for numbers to rely on: minutes, on a machine that does nothing else.
+bench: build $(VENV)/ready-bench ## run every benchmark of asv_bench once, then measure convx beside other engines
 	cd asv_bench && asv machine --yes && asv run --quick --python=same --show-stderr
-	$(BIN)/python -m convx bench
+	$(PYTHON) -m venv build/engines
+	build/engines/bin/python -m pip install -q --upgrade "pip>=25.1"
+	build/engines/bin/python -m pip install -q --group engines
+	build/engines/bin/python -m pip install -q .
+	build/engines/bin/python asv_bench/side_by_side $(BENCH)
 
 peers: ## compare with PyTorch's operator samples and ONNX's node cases, in a venv of their own
 	$(PYTHON) -m venv build/peers

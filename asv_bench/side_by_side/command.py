@@ -136,7 +136,7 @@ class Run:
             self.refused[engine, index] = "another result"
             case["times"].pop(engine, None)
             self.trouble.append(
-                f"{engine}: {case['layer']}, {case['task']}: differs from convx by {difference:.1e} of the largest value"
+                f"{engine}: {compare.label(case)}: differs from convx by {difference:.1e} of its largest"
             )
             return
         for key, field in (("times", "best"), ("medians", "median")):
@@ -145,10 +145,14 @@ class Run:
 
 def gather(options, chosen):
     """Measure everything; return what will be the JSON file."""
+    with machine.Peak(options.dtype) as peak:
+        return _gather(options, chosen, peak)
+
+
+def _gather(options, chosen, peak):
     effort = timing.QUICK if options.quick else timing.FULL
     rounds = options.rounds or (1 if options.quick else 3)
     runs = [Run(threads, chosen) for threads in options.threads]
-    peak = machine.Peak(options.dtype)
     progress = Progress(rounds * len(runs) * len(options.engines))
     versions, absent = {}, {}
     others_time = machine.OthersTime()
@@ -214,5 +218,6 @@ def main(arguments=None):
     else:
         for index, run in enumerate(results["runs"]):
             threads = f"-{run['threads']}-threads" if index else ""
-            print(f"picture: {picture.draw(results, run, directory / f'{name}{threads}.svg')}")
+            path = directory / f"{name}{threads}.svg"
+            print(f"picture: {path}" if picture.draw(results, run, path) else "no picture: nothing to compare with")
     return 1 if any(run["trouble"] for run in results["runs"]) else 0

@@ -1,7 +1,7 @@
 """From times to ratios and summaries: arithmetic only.
 
-A case is one task of one layer: ``{"layer", "known", "task", "flops", "times": {engine: seconds}, ...}``. A ratio is the
-other engine's time over convx' time: above 1, convx is faster.
+A case is one task of one layer: ``{"layer", "known", "task", "flops", "times": {engine: seconds}, ...}``. A ratio is
+the other engine's time over convx' time: above 1, convx is faster.
 """
 
 import math
@@ -23,9 +23,9 @@ def geometric_mean(values):
 def difference(ours, theirs):
     """The largest difference between samples, relative to the largest of ours; infinite if one is not a number."""
     scale = max(map(abs, ours))
-    most = max(
-        abs(a - b) if math.isfinite(a) and math.isfinite(b) else math.inf for a, b in zip(ours, theirs, strict=True)
-    )
+    if not all(map(math.isfinite, (*ours, *theirs))):
+        return math.inf
+    most = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
     return most / scale if scale else most
 
 
@@ -84,16 +84,16 @@ class Comparison:
             "mean_new": geometric_mean(value for value, case in pairs if not case["known"]),
             "mean_target": self.mean_target,
             "least": least,
-            "least_at": label(worst),
+            "least_at": label(worst, self.against),
             "least_target": self.least_target,
-            "below": [[label(case), value] for value, case in sorted(pairs, key=lambda p: p[0]) if value < floor],
+            "below": [[label(case, self.against), value] for value, case in pairs if value < floor],
         }
 
 
-def label(case):
-    """The layer and the task, and the other engine where it is the best of several."""
+def label(case, against=None):
+    """The layer and the task, and which engine the best other one is."""
     task = "" if case["task"] == layers.FILTER else f", {case['task']}"
-    return case["layer"] + task + (f" ({case['best']})" if "best" in case else "")
+    return case["layer"] + task + (f" ({case['best']})" if against == BEST else "")
 
 
 COMPARISONS = (

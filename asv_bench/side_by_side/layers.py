@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-# What is asked of an engine. The three passes are plain calls, which get the weights and return a new array; in `PLAN` the
-# weights are prepared once; `FILTER` is for single-channel images and signals.
+# What is asked of an engine. The three passes are plain calls, which get the weights and return a new array; in `PLAN`
+# the weights are prepared once; `FILTER` is for single-channel images and signals.
 FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = "forward", "input gradient", "weight gradient"
 CHANNELS_LAST, PLAN, FILTER = "channels-last forward", "plan", "filter"
 PASSES = (FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT)

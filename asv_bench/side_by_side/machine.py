@@ -78,7 +78,7 @@ class OthersTime:
 
 
 class Peak:
-    """Measures GFLOP/s of multiply-adds, over and over in one run; the highest counts."""
+    """Measures GFLOP/s of multiply-adds, over and over in one run; the highest counts. A context: it has a program."""
 
     def __init__(self, dtype):
         self.why_not = None
@@ -102,6 +102,12 @@ class Peak:
             return
         if done.returncode:
             self.why_not = f"{command[0]} fails: {done.stderr.strip().splitlines()[0] if done.stderr else '?'}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._directory.cleanup()
 
     def measure(self, threads):
         """Measure once more and return the highest GFLOP/s so far, or None if it cannot be measured."""

@@ -53,35 +53,37 @@ def measure(engine, threads, dtype, effort, tasks, progress):
         job["tasks"] = [(tasks[index][0].to_dict(), tasks[index][1]) for index in left]
         version, current = None, None
         with tempfile.TemporaryFile("w+") as complaints:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "side_by_side.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                text=True,
-                env=environment(threads),
-            )
-            process.stdin.write(json.dumps(job))
-            process.stdin.close()
-            for line in process.stdout:
-                reply = json.loads(line)
-                if "absent" in reply:
-                    process.wait()
-                    return None, reply["absent"]
-                if "version" in reply:
-                    version = reply["version"]
-                elif "start" in reply:
-                    current = left[reply["start"]]
-                    progress(current)
-                else:
-                    outcomes[left[reply.pop("index")]] = reply
-            status = process.wait()
+            with _worker(threads, complaints) as process:
+                process.stdin.write(json.dumps(job))
+                process.stdin.close()
+                for line in process.stdout:
+                    reply = json.loads(line)
+                    if "absent" in reply:
+                        return None, reply["absent"]
+                    if "version" in reply:
+                        version = reply["version"]
+                    elif "start" in reply:
+                        current = left[reply["start"]]
+                        progress(current)
+                    else:
+                        outcomes[left[reply.pop("index")]] = reply
             complaints.seek(0)
             said = complaints.read().strip()
+        ending = f"the process ended with {process.returncode}: {said.splitlines()[-1] if said else ''}".rstrip(": ")
+        if not all(outcomes):
+            if current is None or outcomes[current] is not None:
+                raise RuntimeError(f"{engine}: {ending}\n{said}")
+            outcomes[current] = {"failed": ending}
         if all(outcomes):
             return version, outcomes
-        if current is None or outcomes[current] is not None:
-            raise RuntimeError(f"the process of {engine} ended with {status}:\n{said}")
-        outcomes[current] = {"failed": f"the process ended with {status}: {said.splitlines()[-1] if said else ''}"}
-        if all(outcomes):
-            return version, outcomes
+
+
+def _worker(threads, complaints):
+    return subprocess.Popen(
+        [sys.executable, "-m", "side_by_side.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        text=True,
+        env=environment(threads),
+    )

@@ -53,7 +53,7 @@ def _run_heading(run, results):
     known = f"FMA peak measured in this run {peak:.0f} GFLOP/s" if peak else f"FMA peak: {results['peak_unknown']}"
     return (
         f"==== {_threads(run)}; {known}\n"
-        "ms: ours. %: flops of the definition a second, of the peak. x: their time / ours. *: not looked at while tuning."
+        "ms: ours. %: flops of the definition a second, of the peak. x: their time / ours. *: new, nobody tuned on it."
     )
 
 

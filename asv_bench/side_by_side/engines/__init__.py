@@ -1,10 +1,10 @@
 """One module an engine, with a class `Engine`.
 
-``Engine(threads)`` imports the engine and fixes its threads. ``prepare(layer, task, tensors)`` returns two functions: one
-that runs the task, and one that turns what it returned into a channels-first NumPy array; or it raises `Unsupported`.
-Whatever can be prepared once, such as tensors of the engine's own kind, is prepared there, not in the run. Arrays go in
-and come out in plain memory, channels first except in the channels-last task: an engine that prefers an order of its own
-pays for it, as its users do.
+``Engine(threads)`` fixes the threads of the engine. ``prepare(layer, task, tensors)`` returns two functions: one that
+runs the task, and one that turns what it returned into a channels-first NumPy array; or it raises `Unsupported`.
+Whatever can be prepared once, such as tensors of the engine's own kind, is prepared there, not in the run. Arrays go
+in and come out in plain memory, channels first except in the channels-last task: an engine that prefers an order of
+its own pays for it, as its users do.
 """
 
 import importlib

@@ -15,7 +15,9 @@ if not BENCHMARKS.exists():
     pytest.skip("an sdist has no benchmarks", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))
 
-from side_by_side import command, compare, engines, layers, machine, processes, timing  # noqa: E402
+from cliffs import command as cliffs  # noqa: E402
+from cliffs import shapes  # noqa: E402
+from side_by_side import command, compare, engines, layers, machine, processes, report, timing  # noqa: E402
 
 SHORT = timing.Effort(0.0, 1)
 TINY = layers.Layer(3, 4, (9, 8), (3, 2), stride=2, padding=1)
@@ -223,6 +225,36 @@ def test_one_command_measures_prints_and_writes(tmp_path, capsys):
         assert f" {share:.0f} " in printed
     drawn = (tmp_path / "side_by_side.svg").exists()
     assert drawn == (importlib.util.find_spec("matplotlib") is not None)
+
+
+def test_numbers_of_a_short_run_or_a_busy_machine_say_so():
+    quiet = {"effort": {"quick": False}, "others": 0.01}
+    assert report.reservations(quiet) == []
+    assert "short" in report.reservations(quiet | {"effort": {"quick": True}})[0]
+    assert "0.70 cores" in report.reservations(quiet | {"others": 0.7})[0]
+    assert report.reservations(quiet | {"others": None}) == []
+
+
+# ---- Cliffs --------------------------------------------------------------------------------------------------------
+
+
+def test_random_layers_are_the_same_every_time_and_have_larger_neighbours():
+    sample = shapes.sample(20)
+    assert sample == shapes.sample(30)[:20]
+    for layer in sample:
+        near = shapes.rounded(layer)
+        assert near.flops > layer.flops
+        assert {near.channels % 16, near.filters % 16, *(size % 16 for size in near.size)} == {0}
+        assert (near.kernel, near.stride) == (layer.kernel, layer.stride)
+        assert (near.groups > 1) == (layer.groups > 1)
+
+
+def test_growth_over_many_shapes_is_measured_and_judged(tmp_path, capsys):
+    assert cliffs.main(["--quick", "--only", "many_shapes", "--output", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "cliffs.json").read_text())
+    assert results["many_shapes"]["shapes"] == 100
+    assert results["many_shapes"]["grown_bytes"] < 1e6
+    assert "[met: wanted under 1 MB]" in capsys.readouterr().out
 
 
 # ---- The peak ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from side_by_side import machine
+from side_by_side import machine, report
 from side_by_side.compare import geometric_mean
 from side_by_side.processes import environment
 
@@ -128,7 +128,8 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     described = machine.describe()
     others = machine.OthersTime()
-    print(f"{machine.title(described)}; {options.threads} threads{'; quick: not for claims' if options.quick else ''}")
+    reservation = "; quick: not for claims" if options.quick else ""
+    print(f"{machine.title(described)}; {report.threads(options.threads)}{reservation}")
     results = {"machine": described, "date": time.strftime("%Y-%m-%d"), "threads": options.threads}
     results["quick"] = options.quick
     for ask in QUESTIONS:

@@ -162,7 +162,7 @@ def _gather(options, chosen, peak):
             # Ours first, for its results are what the others are compared with; the others in either order by turns.
             others = [name for name in options.engines if name != compare.OURS]
             for engine in (compare.OURS, *(others if turn % 2 == 0 else others[::-1])):
-                progress.begin(f"round {turn + 1}, {run.threads} threads, {engine}")
+                progress.begin(f"round {turn + 1}, {report.threads(run.threads)}, {engine}")
                 if engine in absent:
                     continue
                 version, reason = run.measure(engine, options.dtype, effort, progress)

@@ -7,7 +7,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from side_by_side import compare, layers, machine
+from side_by_side import compare, layers, machine, report
 
 _COLOURS = ("#1b6ca8", "#e08e1b", "#3f9b5f")
 _PLAN_ENGINES = ("ONNX Runtime", "OpenVINO", "ncnn")
@@ -40,13 +40,15 @@ def draw(results, run, path):
 
 
 def _title(results, run):
-    threads = f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
     peak = f"; FMA peak {run['peak_gflops']:.0f} GFLOP/s" if run["peak_gflops"] else ""
     versions = [f"{name} {version}" for name, version in results["engines"].items()]
     half = (len(versions) + 1) // 2
+    what = f"{results['dtype']}, {report.threads(run['threads'])}"
+    reservations = "; ".join(report.reservations(results))
     return "\n".join(
         (
-            f"Their time / convx' time, {results['dtype']}, {threads}: to the right of 1 convx is faster",
+            *([f"NOT FOR CLAIMS: {reservations}"] if reservations else []),
+            f"Their time / convx' time, {what}: to the right of 1 convx is faster",
             f"{machine.title(results['machine'])}{peak}",
             ", ".join(versions[:half]) + ",",
             ", ".join(versions[half:]),

@@ -32,27 +32,33 @@ def _heading(results):
     lines += [f"absent: {name} ({reason})" for name, reason in results["absent"].items()]
     effort = results["effort"]
     if results["others"] is not None:
-        lines += [f"meanwhile other processes kept {results['others']:.2f} cores busy{_warning(results['others'])}"]
+        lines += [f"meanwhile other processes kept {results['others']:.2f} cores busy"]
     lines += [
         f"each number: best of {effort['rounds']} processes, in each at least {effort['runs']} runs and "
-        f"{effort['seconds']} s{' (quick: not for claims)' if effort['quick'] else ''}"
+        f"{effort['seconds']} s"
     ]
+    lines += [f"NOT FOR CLAIMS: {reason}" for reason in reservations(results)]
     return "\n".join(lines)
 
 
-def _warning(others):
-    return ": NOT A QUIET MACHINE, do not rely on these numbers" if others > MOST_NOISE else ""
+def reservations(results):
+    """Why these numbers should not be relied on; empty if they can be."""
+    found = ["measured in one short round"] if results["effort"]["quick"] else []
+    if results["others"] is not None and results["others"] > MOST_NOISE:
+        found.append(f"others kept {results['others']:.2f} cores busy meanwhile")
+    return found
 
 
-def _threads(run):
-    return f"{run['threads']} thread{'s' * (run['threads'] > 1)}"
+def threads(count):
+    """So many threads, in words."""
+    return f"{count} thread{'s' * (count > 1)}"
 
 
 def _run_heading(run, results):
     peak = run["peak_gflops"]
     known = f"FMA peak measured in this run {peak:.0f} GFLOP/s" if peak else f"FMA peak: {results['peak_unknown']}"
     return (
-        f"==== {_threads(run)}; {known}\n"
+        f"==== {threads(run['threads'])}; {known}\n"
         "ms: ours. %: flops of the definition a second, of the peak. x: their time / ours. *: new, nobody tuned on it."
     )
 
@@ -127,7 +133,7 @@ def _filters(run):
 def _summary(run):
     if not run["summary"]:
         return ""
-    lines = [f"==== summary, {_threads(run)}: their time / ours, geometric mean and least"]
+    lines = [f"==== summary, {threads(run['threads'])}: their time / ours, geometric mean and least"]
     lines += [f"{'':<62}{'n':>4}{'mean':>8}{'known':>8}{'new':>8}{'least':>8}"]
     for line in run["summary"]:
         means = (line[key] for key in ("mean", "mean_known", "mean_new", "least"))

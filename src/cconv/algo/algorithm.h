@@ -20,6 +20,7 @@ typedef struct cx_decision {
     size_t packed_bytes; /* what pack() writes; 0: it has nothing to keep */
     int variant;         /* the algorithm's own: which of its ways */
     int threads;         /* worth using, at most those asked for */
+    bool on_request;     /* less exact than auto may be: only for those who name it */
     const char *reason;  /* static text, when declined; or a remark on the way chosen */
 } cx_decision;
 
@@ -37,6 +38,9 @@ typedef struct cx_algorithm {
 
 extern const cx_algorithm cx_algorithm_gemm;
 extern const cx_algorithm cx_algorithm_direct;
+extern const cx_algorithm cx_algorithm_winograd_2x2;
+extern const cx_algorithm cx_algorithm_winograd_4x4;
+extern const cx_algorithm cx_algorithm_winograd_6x6;
 extern const cx_algorithm cx_algorithm_reference;
 
 #endif

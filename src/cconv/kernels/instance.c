@@ -12,6 +12,7 @@
 #include "kernels/activate.h"
 #include "kernels/gemm_table.h"
 #include "kernels/stencil_table.h"
+#include "kernels/winograd_table.h"
 
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
@@ -30,5 +31,6 @@ const cx_kernels CX_TABLE = {
              .gather = gather,
              .spread_add = spread_add},
     .stencil = STENCIL_KERNELS,
+    .winograd = WINOGRAD_KERNELS,
     .activate = activate,
 };

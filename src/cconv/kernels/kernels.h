@@ -11,6 +11,7 @@
 #include "base/cpu.h"
 #include "kernels/gemm_kernels.h"
 #include "kernels/stencil_kernels.h"
+#include "kernels/winograd_kernels.h"
 
 typedef struct cx_kernels {
     cx_isa isa;
@@ -18,6 +19,7 @@ typedef struct cx_kernels {
     int lanes; /* elements of a vector */
     cx_gemm_kernels gemm;
     cx_stencil_kernels stencil;
+    cx_winograd_kernels winograd;
     /* In place; n contiguous elements. */
     void (*activate)(void *data, int64_t n, convx_activation activation);
 } cx_kernels;

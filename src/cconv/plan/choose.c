@@ -1,19 +1,9 @@
 #include "plan/choose.h"
 
-static bool decline_winograd(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
-                             cx_decision *decision) {
-    (void)conv, (void)kernels, (void)threads, (void)kept;
-    *decision = (cx_decision){.reason = "not built into this version"};
-    return false;
-}
-
-static const cx_algorithm winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decline_winograd, NULL, NULL};
-static const cx_algorithm winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decline_winograd, NULL, NULL};
-static const cx_algorithm winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decline_winograd, NULL, NULL};
-
 /* Of two that cost the same, the first is taken. */
 static const cx_algorithm *const candidates[] = {
-    &winograd_4x4, &winograd_2x2, &winograd_6x6, &cx_algorithm_gemm, &cx_algorithm_direct, &cx_algorithm_reference,
+    &cx_algorithm_gemm,         &cx_algorithm_winograd_4x4, &cx_algorithm_winograd_2x2,
+    &cx_algorithm_winograd_6x6, &cx_algorithm_direct,       &cx_algorithm_reference,
 };
 
 const cx_algorithm *cx_candidate(int index) {
@@ -24,9 +14,7 @@ const cx_algorithm *cx_candidate(int index) {
 bool cx_candidate_matches(convx_algorithm wanted, convx_algorithm algorithm) {
     switch (wanted) {
     case CONVX_ALGO_AUTO: return algorithm != CONVX_ALGO_WINOGRAD_6X6;
-    case CONVX_ALGO_WINOGRAD:
-        return algorithm == CONVX_ALGO_WINOGRAD_2X2 || algorithm == CONVX_ALGO_WINOGRAD_4X4 ||
-               algorithm == CONVX_ALGO_WINOGRAD_6X6;
+    case CONVX_ALGO_WINOGRAD: return algorithm == CONVX_ALGO_WINOGRAD_2X2 || algorithm == CONVX_ALGO_WINOGRAD_4X4;
     default: return algorithm == wanted;
     }
 }
@@ -63,6 +51,7 @@ convx_status cx_choose(const cx_conv *conv, const cx_kernels *kernels, convx_alg
             limited = limited || decision.reason == NULL;
             continue;
         }
+        if (decision.on_request && wanted != algorithm->id) continue;
         if (found && !(decision.cost < choice->decision.cost)) continue;
         *choice = (cx_choice){algorithm, decision};
         found = true;

@@ -1,0 +1,209 @@
+/*
+ * Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural networks") for the
+ * forward pass and the input gradient of layers with stride and dilation 1: whether it applies, how a layer is cut, and
+ * what it costs. The sum over a third dimension's taps is part of the sum over channels.
+ */
+#include "algo/winograd.h"
+
+#include "algo/conv_gemm.h"
+#include "base/integer.h"
+#include "base/memory.h"
+
+#define FEW_PANELS 4 /* of tiles: then they are one block, shared */
+
+/* ---- Set-up ---------------------------------------------------------------------------------------------------- */
+
+/* An axis of this correlation for tiles of so many outputs. */
+static const char *axis_of(const cx_correlation *c, int d, int outputs, cx_winograd_axis *axis) {
+    const int64_t taps = c->taps[d];
+    *axis = (cx_winograd_axis){1, 1, 1};
+    if (taps == 1) return NULL;
+    if (taps != 3 && taps != 5 && taps != 7) return "needs 3, 5 or 7 taps";
+    if (c->step[d] != 1) return "needs a stride of 1";
+    if (c->tap_step[d] != 1 && c->tap_step[d] != -1) return "needs a dilation of 1";
+    if (outputs + taps - 1 > CX_WINOGRAD_MAX_POINTS) return "tiles this large are only built for shorter kernels";
+    *axis = (cx_winograd_axis){(int)taps, outputs, (int)taps + outputs - 1};
+    return NULL;
+}
+
+/* Taps that run backwards through the source, as an input gradient's do, from their other end. */
+static void turn_taps(cx_correlation *c) {
+    for (int d = 1; d < 3; ++d) {
+        if (c->tap_step[d] > 0 || c->taps[d] == 1) continue;
+        const int64_t last = c->taps[d] - 1;
+        c->origin[d] += last * c->tap_step[d];
+        c->w_offset += last * c->w_tap[d];
+        c->w_tap[d] = -c->w_tap[d];
+        c->tap_step[d] = -c->tap_step[d];
+    }
+}
+
+/* A step of at least `elements`, an odd number of cache lines: neighbouring points then lie in different sets. */
+static int64_t odd_lines(int64_t elements, size_t size) {
+    const int64_t line = (int64_t)(64 / size);
+    return (cx_ceil_div(elements, line) | 1) * line;
+}
+
+/* `total` in equal parts of at most `most`, multiples of `unit`. */
+static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
+    const int64_t parts = cx_ceil_div(total, cx_max(most / unit * unit, unit));
+    return cx_round_up(cx_ceil_div(total, parts), unit);
+}
+
+static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
+    const cx_gemm_kernels *g = &kernels->gemm;
+    const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
+    const int64_t tile_unit = channels ? g->mr : g->nr, co_unit = channels ? g->nr : g->mr;
+    const int64_t size = (int64_t)w->size, l2 = (int64_t)cx_cpu_get()->l2;
+    w->co_width = channels ? cx_round_up(w->c.co, g->nr) : w->c.co;
+    w->k_block = even_part(w->k, 128, 8);
+    w->co_block = even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
+    const int64_t most = shared ? w->tiles : l2 / 2 / (w->points * w->k * size);
+    w->block = even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), tile_unit);
+    if (shared) w->block = cx_round_up(w->tiles, tile_unit);
+    if (channels) {
+        w->input_row = cx_round_up(w->k, 16) + 16;
+        w->input_point = odd_lines(w->block * w->input_row, w->size);
+        w->product_row = w->co_block;
+        w->product_point = odd_lines(w->block * w->product_row, w->size);
+    } else {
+        w->input_row = w->k * g->nr;
+        w->input_point = odd_lines(cx_ceil_div(w->block, g->nr) * w->input_row, w->size);
+        w->product_row = w->block;
+        w->product_point = odd_lines(w->co_block * w->product_row, w->size);
+    }
+    w->input_bytes = cx_align_up((size_t)(w->points * w->input_point) * w->size);
+    w->product_bytes = cx_align_up((size_t)(w->points * w->product_point) * w->size);
+    w->filter_bytes = cx_align_up((size_t)(w->points * w->co_block * w->k_block) * w->size);
+    w->scratch_bytes =
+        channels ? 0 : cx_align_up((size_t)cx_winograd_scratch(&w->grid, w->block, kernels->lanes) * w->size);
+}
+
+bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *w,
+                        const char **reason) {
+    const int outputs = variant & CX_WINOGRAD_OUTPUTS;
+    if (conv->pass == CONVX_WEIGHT_GRADIENT) {
+        *reason = "weight gradients go another way";
+        return false;
+    }
+    if (cx_correlation_count(conv) != 1) {
+        *reason = "needs a stride of 1";
+        return false;
+    }
+    *w = (cx_winograd){.variant = variant, .size = cx_dtype_size(kernels->dtype)};
+    cx_correlation *c = &w->c;
+    cx_correlation_get(conv, 0, c);
+    for (int d = 1; d < 3; ++d) {
+        *reason = axis_of(c, d, outputs, &w->grid.axis[d - 1]);
+        if (*reason) return false;
+    }
+    w->points = cx_winograd_points(&w->grid);
+    if (w->points == 1) {
+        *reason = "needs 3, 5 or 7 taps";
+        return false;
+    }
+    if (c->taps[0] == 0) {
+        *reason = "no tap meets a place";
+        return false;
+    }
+    turn_taps(c);
+    for (int d = 0; d < 3; ++d) w->grid.places[d] = c->grid[d];
+    for (int d = 0; d < 2; ++d) w->grid.tiles[d] = cx_ceil_div(c->grid[d + 1], w->grid.axis[d].outputs);
+    w->k = c->ci * c->taps[0];
+    w->tiles = c->batch * c->grid[0] * w->grid.tiles[0] * w->grid.tiles[1];
+    set_blocks(w, kernels);
+    return true;
+}
+
+/* ---- Decision -------------------------------------------------------------------------------------------------- */
+
+/* Measured cycles of transforming one vector at one point. */
+#define COST_INPUT  4.0
+#define COST_OUTPUT 3.5
+#define COST_FILTER 4.5
+#define COST_CALL   6000.0
+
+static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept) {
+    const cx_gemm_kernels *g = &kernels->gemm;
+    const bool channels = w->variant & CX_WINOGRAD_CHANNELS;
+    const double points = w->points, lanes = kernels->lanes, k = (double)w->k, groups = (double)w->c.groups;
+    const double tiles = (double)w->tiles, co = (double)w->c.co;
+    const double columns = channels ? co : tiles, rows = channels ? tiles : co;
+    const double padded = (double)cx_round_up((int64_t)columns, kernels->lanes);
+    const double least_rows = 8.0 / g->nv;
+    const double product = points * padded * (rows < least_rows ? least_rows : rows) * (k + 8) / (2 * lanes * 0.85);
+    const double vectors_in = channels ? tiles * (double)cx_ceil_div(w->k, kernels->lanes)
+                                       : k * (double)cx_ceil_div(w->tiles, kernels->lanes);
+    const double vectors_out = channels ? tiles * (double)cx_ceil_div(w->c.co, kernels->lanes)
+                                        : co * (double)cx_ceil_div(w->tiles, kernels->lanes);
+    double cost = product + points * (vectors_in * COST_INPUT + vectors_out * COST_OUTPUT);
+    if (!kept) cost += points * co * k / lanes * COST_FILTER;
+    return COST_CALL + groups * cost;
+}
+
+/* Not less exact than F(4x4, 3x3): then auto may take it. */
+static bool exact_enough(const cx_winograd *w) {
+    const cx_winograd_axis *a = w->grid.axis;
+    if (a[0].points > 1 && a[1].points > 1) return a[0].points <= 6 && a[1].points <= 6;
+    return a[0].outputs <= 4 && a[1].outputs <= 4;
+}
+
+static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads, bool kept,
+                   cx_decision *decision) {
+    cx_winograd w;
+    const bool forward = conv->pass == CONVX_FORWARD;
+    const int64_t source = forward ? conv->x.channel : conv->y.channel;
+    const int64_t result = forward ? conv->y.channel : conv->x.channel;
+    const int64_t across = forward ? conv->y.space[2] : conv->x.space[2];
+    int variant = outputs;
+    if (source == 1 && result == 1 && across != 1) variant |= CX_WINOGRAD_CHANNELS;
+    if (!cx_winograd_set_up(conv, kernels, variant, &w, &decision->reason)) return false;
+    if (w.tiles <= FEW_PANELS * kernels->gemm.nr) {
+        variant |= CX_WINOGRAD_SHARED;
+        if (!kept) variant |= CX_WINOGRAD_ON_THE_WAY;
+        cx_winograd_set_up(conv, kernels, variant, &w, &decision->reason);
+    }
+    decision->variant = variant;
+    decision->cost = cost_of(&w, kernels, kept);
+    decision->on_request = !exact_enough(&w);
+    decision->threads = cx_threads_for(decision->cost, threads);
+    decision->packed_bytes = variant & CX_WINOGRAD_ON_THE_WAY ? 0 : cx_winograd_filter_bytes(&w);
+    decision->thread_bytes = w.product_bytes + w.scratch_bytes;
+    decision->shared_bytes = cx_align_up((size_t)conv->batch);
+    if (variant & CX_WINOGRAD_SHARED)
+        decision->shared_bytes += (size_t)w.c.groups * w.input_bytes;
+    else
+        decision->thread_bytes += w.input_bytes;
+    if (variant & CX_WINOGRAD_ON_THE_WAY)
+        decision->thread_bytes += w.filter_bytes;
+    else if (!kept)
+        decision->shared_bytes += decision->packed_bytes;
+    decision->reason = variant & CX_WINOGRAD_CHANNELS ? "vectors along channels" : "vectors along tiles";
+    return true;
+}
+
+static bool decide_2x2(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
+    return decide(conv, kernels, 2, threads, kept, decision);
+}
+
+static bool decide_4x4(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
+    return decide(conv, kernels, 4, threads, kept, decision);
+}
+
+static bool decide_6x6(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
+    const bool can = decide(conv, kernels, 6, threads, kept, decision);
+    decision->on_request = true;
+    return can;
+}
+
+static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
+                 void *packed) {
+    cx_winograd w;
+    const char *reason;
+    if (cx_winograd_set_up(conv, kernels, decision->variant, &w, &reason))
+        cx_winograd_pack(&w, kernels, decision->threads, weights, packed);
+}
+
+const cx_algorithm cx_algorithm_winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decide_2x2, cx_winograd_run, pack};
+const cx_algorithm cx_algorithm_winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decide_4x4, cx_winograd_run, pack};
+const cx_algorithm cx_algorithm_winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decide_6x6, cx_winograd_run, pack};

@@ -1,0 +1,46 @@
+/* Winograd convolution: what its decision (winograd.c) and its run (winograd_run.c) share. */
+#ifndef CX_ALGO_WINOGRAD_H
+#define CX_ALGO_WINOGRAD_H
+
+#include "algo/algorithm.h"
+#include "base/correlation.h"
+
+/* Bits of a decision's variant. The low ones are the outputs of a tile along a dimension of several taps. */
+enum {
+    CX_WINOGRAD_OUTPUTS = 7,
+    CX_WINOGRAD_CHANNELS = 8, /* vectors along channels, not along tiles */
+    CX_WINOGRAD_SHARED = 16,  /* few tiles: transformed once for all threads, which share out the result's channels */
+    CX_WINOGRAD_ON_THE_WAY = 32, /* filters are transformed block by block where they are used */
+};
+
+/*
+ * One layer, set up. The transformed filters are blocks of `co_block` result channels by `k_block` of the sum, each
+ * [point][channel][k], or [point][panel of channels][k][nr] with vectors along channels; a block of one group begins at
+ * points * (channel * k + channels of the block * first k).
+ */
+typedef struct cx_winograd {
+    cx_correlation c; /* its taps run forwards */
+    cx_winograd_grid grid;
+    int variant, points;
+    int64_t k, tiles;                   /* of the sum, and of all images */
+    int64_t block, co_block, k_block;   /* tiles, result channels, and k worked on at a time */
+    int64_t co_width;                   /* channels of one group, up to whole panels where they are panels */
+    int64_t input_row, input_point;     /* steps of transformed patches: a panel or a tile, and a point */
+    int64_t product_row, product_point; /* steps of products: a channel or a tile, and a point */
+    size_t size;                        /* of an element */
+    size_t input_bytes, filter_bytes, product_bytes, scratch_bytes; /* of a block, all tiles if shared */
+} cx_winograd;
+
+/* False with *reason where the method does not apply. */
+bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *winograd,
+                        const char **reason);
+
+/* Bytes of the transformed filters of all groups. */
+size_t cx_winograd_filter_bytes(const cx_winograd *winograd);
+
+void cx_winograd_pack(const cx_winograd *winograd, const cx_kernels *kernels, int threads, const void *weights,
+                      void *packed);
+void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                     const cx_tensors *tensors, void *workspace);
+
+#endif

@@ -1,0 +1,299 @@
+/*
+ * A Winograd layer's run. For each block of tiles: patches are transformed; for each block of result channels, one
+ * matrix product a point through the GEMM micro-kernel; products are transformed into results. Transformed tiles never
+ * exist for the whole layer, unless its tiles are so few that they are one block.
+ *
+ * An element's sum is one chain of FMAs in ascending k at each point, whatever the blocking.
+ */
+#include <string.h>
+
+#include "algo/winograd.h"
+#include "base/integer.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+typedef struct job {
+    const cx_winograd *w;
+    const cx_kernels *kernels;
+    const void *src, *bias;
+    void *result;
+    const void *weights; /* plain */
+    const char *filters; /* transformed, or NULL: on the way */
+    char *input;         /* transformed, of all groups, where it is shared */
+    char *scratch;       /* of the threads */
+    size_t thread_bytes;
+    unsigned char *not_finite;
+    int64_t tasks; /* of one group */
+} job;
+
+static bool along_channels(const cx_winograd *w) { return w->variant & CX_WINOGRAD_CHANNELS; }
+
+/* ---- Filters --------------------------------------------------------------------------------------------------- */
+
+/* One block of filters, of channels [o0, o0 + on) and [k0, k0 + kn). */
+static void transform_filters(const cx_winograd *w, const cx_kernels *kernels, const void *weights, int64_t group,
+                              int64_t o0, int64_t on, int64_t k0, int64_t kn, char *dst) {
+    const cx_correlation *c = &w->c;
+    const int64_t nr = kernels->gemm.nr, taps[2] = {c->w_tap[1], c->w_tap[2]};
+    const char *group_weights = cx_at(weights, c->w_offset + group * c->w_group, w->size);
+    for (int64_t k = k0; k < k0 + kn;) {
+        const int64_t depth_tap = k / c->ci, i = k % c->ci;
+        if (along_channels(w)) {
+            const int64_t panels = cx_ceil_div(on, nr), point_step = panels * nr * kn;
+            for (int64_t j = 0; j < panels; ++j) {
+                const int64_t o = o0 + j * nr, offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
+                kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_co,
+                                          cx_min(nr, c->co - o), dst + (size_t)((j * kn + k - k0) * nr) * w->size,
+                                          point_step);
+            }
+            ++k;
+        } else {
+            const int64_t run = cx_min(c->ci - i, k0 + kn - k);
+            for (int64_t o = 0; o < on; ++o) {
+                const int64_t offset = (o0 + o) * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
+                kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_ci, run,
+                                          dst + (size_t)(o * kn + k - k0) * w->size, on * kn);
+            }
+            k += run;
+        }
+    }
+}
+
+/* Where a block begins among its group's. */
+static size_t block_offset(const cx_winograd *w, int64_t o0, int64_t on, int64_t k0) {
+    return (size_t)(w->points * (o0 * w->k + on * k0)) * w->size;
+}
+
+static size_t group_bytes(const cx_winograd *w) { return (size_t)(w->points * w->co_width * w->k) * w->size; }
+
+size_t cx_winograd_filter_bytes(const cx_winograd *w) { return cx_align_up((size_t)w->c.groups * group_bytes(w)); }
+
+typedef struct pack_job {
+    const cx_winograd *w;
+    const cx_kernels *kernels;
+    const void *weights;
+    char *packed;
+} pack_job;
+
+static void pack_task(void *context, int64_t index, int worker) {
+    (void)worker;
+    const pack_job *j = context;
+    const cx_winograd *w = j->w;
+    const int64_t blocks = cx_ceil_div(w->co_width, w->co_block), k_blocks = cx_ceil_div(w->k, w->k_block);
+    const int64_t k0 = index % k_blocks * w->k_block, kn = cx_min(w->k_block, w->k - k0);
+    const int64_t o0 = index / k_blocks % blocks * w->co_block, on = cx_min(w->co_block, w->co_width - o0);
+    const int64_t group = index / k_blocks / blocks;
+    char *dst = j->packed + (size_t)group * group_bytes(w) + block_offset(w, o0, on, k0);
+    transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, dst);
+}
+
+void cx_winograd_pack(const cx_winograd *w, const cx_kernels *kernels, int threads, const void *weights, void *packed) {
+    pack_job j = {w, kernels, weights, packed};
+    const int64_t blocks = cx_ceil_div(w->co_width, w->co_block) * cx_ceil_div(w->k, w->k_block);
+    cx_parallel_for(w->c.groups * blocks, threads, pack_task, &j);
+}
+
+/* ---- Products -------------------------------------------------------------------------------------------------- */
+
+/* products += rows * panels for one point; see gemm_kernels.h for a and b. */
+static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int64_t a_row, int64_t columns,
+                     const char *b, int64_t panel_step, int64_t kn, char *products, int64_t product_row, size_t size,
+                     const cx_gemm_start *start) {
+    const cx_gemm_kernels *g = &kernels->gemm;
+    const int64_t tiles = cx_ceil_div(rows, g->mr);
+    for (int64_t n = 0, j = 0; n < columns; n += g->nr, ++j) {
+        const int64_t vectors = cx_ceil_div(cx_min(columns - n, g->nr), kernels->lanes);
+        const char *panel = b + (size_t)(j * panel_step) * size;
+        for (int64_t i = 0, left = tiles; left > 0; --left) {
+            const int64_t height = cx_ceil_div(rows - i, left);
+            g->tile[height][vectors](kn, a + (size_t)(i * a_row) * size, a_row, 1, panel,
+                                     products + (size_t)(i * product_row + n) * size, product_row, start);
+            i += height;
+        }
+    }
+}
+
+/* Results of channels [o0, o0 + on) of `count` tiles from `first` on, whose transformed patches are at `input`. */
+static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, int64_t first, int64_t count,
+                         const char *input, char *scratch) {
+    const cx_winograd *w = j->w;
+    const size_t size = w->size;
+    const int64_t nr = j->kernels->gemm.nr;
+    char *products = scratch, *filters = products + w->product_bytes, *transform = filters;
+    if (!j->filters) transform += w->filter_bytes;
+    for (int64_t k0 = 0; k0 < w->k; k0 += w->k_block) {
+        const int64_t kn = cx_min(w->k_block, w->k - k0);
+        const char *block = filters;
+        if (j->filters)
+            block = j->filters + (size_t)group * group_bytes(w) + block_offset(w, o0, on, k0);
+        else
+            transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, filters);
+        const cx_gemm_start start = {.kind = k0 == 0 ? CX_START_ZERO : CX_START_RESULT};
+        for (int64_t p = 0; p < w->points; ++p) {
+            const char *u = block + (size_t)(p * on * kn) * size, *v = input + (size_t)(p * w->input_point) * size;
+            char *m = products + (size_t)(p * w->product_point) * size;
+            if (along_channels(w))
+                multiply(j->kernels, count, v + (size_t)k0 * size, w->input_row, on, u, kn * nr, kn, m, w->product_row,
+                         size, &start);
+            else
+                multiply(j->kernels, on, u, kn, count, v + (size_t)(k0 * nr) * size, w->input_row, kn, m,
+                         w->product_row, size, &start);
+        }
+    }
+    const cx_correlation *c = &w->c;
+    const cx_winograd_result result = {
+        .base = cx_at_mut(j->result, c->dst_offset + group * c->co * c->dst.channel, size),
+        .stride = c->dst,
+        .bias = j->bias ? cx_at(j->bias, group * c->co, size) : NULL,
+        .activation = c->activation,
+        .not_finite = j->not_finite,
+    };
+    if (along_channels(w))
+        j->kernels->winograd.output_channels(&w->grid, products, w->product_point, w->product_row, first, count, o0,
+                                             cx_min(on, c->co - o0), &result);
+    else
+        for (int64_t o = 0; o < on; ++o)
+            j->kernels->winograd.output_tiles(&w->grid, products + (size_t)(o * w->product_row) * size,
+                                              w->product_point, first, count, o0 + o, transform, &result);
+}
+
+static cx_winograd_source source_of(const job *j, int64_t group) {
+    const cx_correlation *c = &j->w->c;
+    cx_winograd_source source = {
+        .base = cx_at(j->src, group * c->ci * c->src.channel, j->w->size),
+        .stride = c->src,
+        .channels = c->ci,
+        .depth_taps = c->taps[0],
+        .depth_tap_step = c->tap_step[0],
+        .mode = c->padding_mode,
+    };
+    for (int d = 0; d < 3; ++d) {
+        source.extent[d] = c->extent[d];
+        source.step[d] = c->step[d];
+        source.origin[d] = c->origin[d];
+    }
+    return source;
+}
+
+/* ---- Many tiles: each task transforms its own ------------------------------------------------------------------ */
+
+static void run_block(void *context, int64_t index, int worker) {
+    const job *j = context;
+    const cx_winograd *w = j->w;
+    const int64_t group = index / j->tasks, first = index % j->tasks * w->block;
+    const int64_t count = cx_min(w->block, w->tiles - first);
+    char *input = j->scratch + (size_t)worker * j->thread_bytes, *scratch = input + w->input_bytes;
+    const cx_winograd_source source = source_of(j, group);
+    if (along_channels(w))
+        j->kernels->winograd.input_channels(&w->grid, &source, first, count, input, w->input_point, w->input_row);
+    else
+        j->kernels->winograd.input_tiles(&w->grid, &source, first, count, 0, w->k, scratch + w->product_bytes, input,
+                                         w->input_point, w->input_row);
+    for (int64_t o = 0; o < w->co_width; o += w->co_block)
+        run_channels(j, group, o, cx_min(w->co_block, w->co_width - o), first, count, input, scratch);
+}
+
+/* ---- Few tiles: transformed patches are shared ----------------------------------------------------------------- */
+
+#define SHARED_K     8 /* of the sum, or tiles, that one task transforms */
+#define SHARED_TILES 1
+
+static void transform_shared(void *context, int64_t index, int worker) {
+    const job *j = context;
+    const cx_winograd *w = j->w;
+    const int64_t group = index / j->tasks, piece = index % j->tasks;
+    const cx_winograd_source source = source_of(j, group);
+    char *input = j->input + (size_t)group * w->input_bytes;
+    char *scratch = j->scratch + (size_t)worker * j->thread_bytes;
+    if (along_channels(w)) {
+        const int64_t t = piece * SHARED_TILES;
+        j->kernels->winograd.input_channels(&w->grid, &source, t, cx_min(SHARED_TILES, w->tiles - t),
+                                            input + (size_t)(t * w->input_row) * w->size, w->input_point, w->input_row);
+    } else {
+        const int64_t k0 = piece * SHARED_K, nr = j->kernels->gemm.nr;
+        j->kernels->winograd.input_tiles(&w->grid, &source, 0, w->tiles, k0, cx_min(SHARED_K, w->k - k0), scratch,
+                                         input + (size_t)(k0 * nr) * w->size, w->input_point, w->input_row);
+    }
+}
+
+static void run_shared(void *context, int64_t index, int worker) {
+    const job *j = context;
+    const cx_winograd *w = j->w;
+    const int64_t group = index / j->tasks, o = index % j->tasks * w->co_block;
+    run_channels(j, group, o, cx_min(w->co_block, w->co_width - o), 0, w->tiles,
+                 j->input + (size_t)group * w->input_bytes, j->scratch + (size_t)worker * j->thread_bytes);
+}
+
+/* ---- Results that are not finite ------------------------------------------------------------------------------- */
+
+/*
+ * A NaN or an infinity, of the data or of an overflow at a point, spoils its whole tile. The image is done again by GEMM,
+ * which keeps it where the mathematics puts it.
+ */
+static void redo_image(const cx_conv *conv, const cx_kernels *kernels, const cx_tensors *tensors, int64_t image) {
+    const size_t size = cx_dtype_size(kernels->dtype);
+    const bool forward = conv->pass == CONVX_FORWARD;
+    const int64_t x = image * conv->x.batch, y = image * conv->y.batch;
+    cx_conv one = *conv;
+    one.batch = 1;
+    cx_tensors at = *tensors;
+    at.packed = NULL;
+    at.result = cx_at_mut(tensors->result, forward ? y : x, size);
+    if (forward)
+        at.x = cx_at(tensors->x, x, size);
+    else
+        at.y = cx_at(tensors->y, y, size);
+    cx_decision decision = {0};
+    void *workspace = NULL;
+    if (cx_algorithm_gemm.decide(&one, kernels, 1, false, &decision))
+        workspace = cx_scratch_acquire(decision.shared_bytes + decision.thread_bytes);
+    if (workspace) {
+        cx_algorithm_gemm.run(&one, kernels, &decision, &at, workspace);
+        cx_scratch_release(workspace);
+        return;
+    }
+    const cx_decision alone = {.threads = 1};
+    cx_algorithm_reference.run(&one, kernels, &alone, &at, NULL);
+}
+
+/* ---- The run --------------------------------------------------------------------------------------------------- */
+
+void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                     const cx_tensors *tensors, void *workspace) {
+    cx_winograd w;
+    const char *reason;
+    if (!cx_winograd_set_up(conv, kernels, decision->variant, &w, &reason)) return;
+    char *shared = workspace;
+    job j = {
+        .w = &w,
+        .kernels = kernels,
+        .src = conv->pass == CONVX_FORWARD ? tensors->x : tensors->y,
+        .bias = tensors->bias,
+        .result = tensors->result,
+        .weights = tensors->w,
+        .filters = tensors->packed,
+        .scratch = shared + decision->shared_bytes,
+        .thread_bytes = decision->thread_bytes,
+    };
+    j.not_finite = (unsigned char *)shared;
+    memset(j.not_finite, 0, (size_t)conv->batch);
+    shared += cx_align_up((size_t)conv->batch);
+    if (!j.filters && !(w.variant & CX_WINOGRAD_ON_THE_WAY)) {
+        cx_winograd_pack(&w, kernels, decision->threads, tensors->w, shared);
+        j.filters = shared;
+        shared += cx_winograd_filter_bytes(&w);
+    }
+    const int64_t groups = w.c.groups;
+    if (w.variant & CX_WINOGRAD_SHARED) {
+        j.input = shared;
+        j.tasks = along_channels(&w) ? cx_ceil_div(w.tiles, SHARED_TILES) : cx_ceil_div(w.k, SHARED_K);
+        cx_parallel_for(groups * j.tasks, decision->threads, transform_shared, &j);
+        j.tasks = cx_ceil_div(w.co_width, w.co_block);
+        cx_parallel_for(groups * j.tasks, decision->threads, run_shared, &j);
+    } else {
+        j.tasks = cx_ceil_div(w.tiles, w.block);
+        cx_parallel_for(groups * j.tasks, decision->threads, run_block, &j);
+    }
+    for (int64_t image = 0; image < conv->batch; ++image)
+        if (j.not_finite[image]) redo_image(conv, kernels, tensors, image);
+}

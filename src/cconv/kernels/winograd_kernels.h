@@ -1,0 +1,85 @@
+/*
+ * The Winograd part of a kernel table: what turns filters, patches and products into each other. The products
+ * themselves are the GEMM micro-kernel's. See winograd_points.h for the method, algo/winograd.c for its use.
+ */
+#ifndef CX_KERNELS_WINOGRAD_KERNELS_H
+#define CX_KERNELS_WINOGRAD_KERNELS_H
+
+#include <stdint.h>
+
+#include "base/conv.h"
+#include "base/integer.h"
+
+/* F(outputs, taps) along one dimension: points = outputs + taps - 1. A dimension of one tap has 1, 1, 1. */
+typedef struct cx_winograd_axis {
+    int taps, outputs, points;
+} cx_winograd_axis;
+
+#define CX_WINOGRAD_MAX_POINTS 8
+#define CX_WINOGRAD_MAX_TILES  192 /* of one block: a multiple of every table's nr up to four panels */
+
+/* How the places of a result are cut into tiles; tiles are numbered by (image, depth, row, column). */
+typedef struct cx_winograd_grid {
+    cx_winograd_axis axis[2]; /* of rows and columns */
+    int64_t places[3];
+    int64_t tiles[2]; /* a plane's rows and columns of tiles */
+} cx_winograd_grid;
+
+static inline int cx_winograd_points(const cx_winograd_grid *grid) {
+    return grid->axis[0].points * grid->axis[1].points;
+}
+
+/* What is read, of one group. k runs over (depth tap, channel). */
+typedef struct cx_winograd_source {
+    const void *base;
+    cx_strides stride;
+    int64_t channels, depth_taps, depth_tap_step, extent[3], step[3], origin[3];
+    convx_padding_mode mode;
+} cx_winograd_source;
+
+/* What is written, of one group. */
+typedef struct cx_winograd_result {
+    void *base;
+    cx_strides stride;
+    const void *bias; /* an element a channel, or NULL */
+    convx_activation activation;
+    unsigned char *not_finite; /* one an image: set where a result is infinite or not a number */
+} cx_winograd_result;
+
+/* Elements of scratch that the transforms of `count` tiles need. */
+static inline int64_t cx_winograd_scratch(const cx_winograd_grid *grid, int64_t count, int lanes) {
+    const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
+    const int64_t longest = cx_min(grid->tiles[1], count), runs = count / longest + 2;
+    const int64_t input = runs * rows->points * ((longest - 1) * columns->outputs + columns->points + 2 * lanes);
+    const int64_t output = rows->outputs * (cx_round_up(count, lanes) * columns->outputs + lanes);
+    return cx_max(input, output);
+}
+
+typedef struct cx_winograd_kernels {
+    /*
+     * `count` filters that lie lane_stride apart: dst[point * point_step + filter]. tap_stride: of rows and columns.
+     */
+    void (*filters)(const cx_winograd_axis axis[2], const void *w, const int64_t tap_stride[2], int64_t lane_stride,
+                    int64_t count, void *dst, int64_t point_step);
+    /*
+     * Vectors along tiles: panels of nr tiles, element (k, tile) of panel j at dst[point * point_step + j * panel_step
+     * + k * nr + tile]; columns up to whole vectors are written.
+     */
+    void (*input_tiles)(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first, int64_t count,
+                        int64_t k0, int64_t kn, void *scratch, void *dst, int64_t point_step, int64_t panel_step);
+    /* One channel: products[point * point_step + tile] to the result's channel. */
+    void (*output_tiles)(const cx_winograd_grid *grid, const void *products, int64_t point_step, int64_t first,
+                         int64_t count, int64_t channel, void *scratch, const cx_winograd_result *result);
+    /*
+     * Vectors along channels, for tensors whose channels are consecutive: dst[point * point_step + tile * tile_step + k];
+     * up to LANES elements past a row's last k are written.
+     */
+    void (*input_channels)(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first, int64_t count,
+                           void *dst, int64_t point_step, int64_t tile_step);
+    /* Channels [channel, channel + channels): products[point * point_step + tile * tile_step + channel], whole vectors. */
+    void (*output_channels)(const cx_winograd_grid *grid, const void *products, int64_t point_step, int64_t tile_step,
+                            int64_t first, int64_t count, int64_t channel, int64_t channels,
+                            const cx_winograd_result *result);
+} cx_winograd_kernels;
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * Template: Winograd's input and output transforms with vectors along tiles, for channels-first memory.
+ *
+ * Rows of tiles are first transformed down their columns, as they lie, with vectors along pixels: padding above and
+ * below is a row of zeros, padding at the sides is filled in afterwards. Then each vector of tiles is collected from
+ * there by a transposition, whatever rows or images its tiles lie in, and transformed across.
+ */
+#ifndef CX_KERNELS_WINOGRAD_TILES_H
+#define CX_KERNELS_WINOGRAD_TILES_H
+
+#include "base/correlation.h"
+#include "kernels/activate.h"
+#include "kernels/winograd_passes.h"
+#include "vec/shuffle.h"
+
+/* Tiles that follow each other in one row of tiles. */
+typedef struct tile_run {
+    int64_t first, count;    /* in the block */
+    int64_t image, place[3]; /* of the first: depth, row and column of tiles */
+} tile_run;
+
+static int split_tiles(const cx_winograd_grid *grid, int64_t first, int64_t count, tile_run *runs) {
+    int n = 0;
+    for (int64_t done = 0; done < count; ++n) {
+        int64_t t = first + done;
+        tile_run *run = &runs[n];
+        run->first = done;
+        run->place[2] = t % grid->tiles[1];
+        t /= grid->tiles[1];
+        run->place[1] = t % grid->tiles[0];
+        t /= grid->tiles[0];
+        run->place[0] = t % grid->places[0];
+        run->image = t / grid->places[0];
+        run->count = cx_min(grid->tiles[1] - run->place[2], count - done);
+        done += run->count;
+    }
+    return n;
+}
+
+/* Where the patches of a run lie in a plane; the same for all channels of one depth tap. */
+typedef struct source_run {
+    int64_t plane; /* offset of the plane that is read, in channel 0; -1: it lies in the padding */
+    int64_t row[CX_WINOGRAD_MAX_POINTS]; /* offset in the plane, or -1 */
+    int64_t column, columns;             /* the first place of the first patch, and all of them */
+    int64_t low, high;                   /* of those: inside the plane */
+    bool blank;
+} source_run;
+
+static source_run locate_source(const cx_winograd_grid *grid, const cx_winograd_source *source, const tile_run *run,
+                                int64_t depth_tap) {
+    source_run at = {.blank = true};
+    const int64_t depth =
+        cx_padded_index(run->place[0] * source->step[0] + source->origin[0] + depth_tap * source->depth_tap_step,
+                        source->extent[0], source->mode);
+    at.plane = run->image * source->stride.batch + depth * source->stride.space[0];
+    for (int r = 0; r < grid->axis[0].points; ++r) {
+        const int64_t row = run->place[1] * grid->axis[0].outputs * source->step[1] + source->origin[1] + r;
+        const int64_t y = cx_padded_index(row, source->extent[1], source->mode);
+        at.row[r] = depth < 0 || y < 0 ? -1 : y * source->stride.space[1];
+        if (at.row[r] >= 0) at.blank = false;
+    }
+    at.column = run->place[2] * grid->axis[1].outputs * source->step[2] + source->origin[2];
+    at.columns = (run->count - 1) * grid->axis[1].outputs * source->step[2] + grid->axis[1].points;
+    at.low = cx_min(cx_max(-at.column, 0), at.columns);
+    at.high = cx_max(cx_min(source->extent[2] - at.column, at.columns), at.low);
+    return at;
+}
+
+/* Places [j, j + n) of the patches' rows, n <= LANES, that `column` is the first of; then down the columns. */
+static void transform_some(const cx_winograd_axis *axis, const real *plane, const source_run *at, int64_t step,
+                           int64_t column, int64_t n, real *out, int64_t out_step) {
+    vec rows[CX_WINOGRAD_MAX_POINTS], values[CX_WINOGRAD_MAX_POINTS];
+    for (int r = 0; r < axis->points; ++r) {
+        if (at->row[r] < 0) {
+            rows[r] = v_zero();
+            continue;
+        }
+        const real *from = plane + at->row[r] + column * step;
+        if (step == 1) {
+            rows[r] = n == LANES ? v_load(from) : v_load_first(from, n);
+        } else {
+            real lane[CX_LANE_COUNT] = {0};
+            for (int64_t i = 0; i < n; ++i) lane[i] = from[i * step];
+            rows[r] = v_load(lane);
+        }
+    }
+    const winograd_lines lines = {(const real *)rows, LANES, 0, (real *)values, LANES, 0, 1};
+    input_pass(axis, &lines);
+    for (int r = 0; r < axis->points; ++r) {
+        if (n == LANES)
+            v_store(out + r * out_step, values[r]);
+        else
+            v_store_first(out + r * out_step, values[r], n);
+    }
+}
+
+/* Values down the columns of one channel's rows, and what lies beside them: out[r * out_step + place]. */
+static void transform_down(const cx_winograd_axis *axis, const cx_winograd_source *source, const real *plane,
+                           const source_run *at, real *out, int64_t out_step) {
+    const int64_t step = source->stride.space[2];
+    if (at->blank) {
+        for (int r = 0; r < axis->points; ++r) memset(out + r * out_step, 0, (size_t)at->columns * sizeof *out);
+        return;
+    }
+    bool straight = step == 1;
+    for (int r = 1; r < axis->points; ++r)
+        if (at->row[r] < 0 || at->row[r] - at->row[r - 1] != at->row[1] - at->row[0]) straight = false;
+    if (at->row[0] < 0) straight = false;
+    int64_t j = at->low;
+    if (straight) {
+        const int64_t chunks = (at->high - j) / LANES;
+        const winograd_lines lines = {plane + at->row[0] + at->column + j,
+                                      axis->points > 1 ? at->row[1] - at->row[0] : 0,
+                                      LANES,
+                                      out + j,
+                                      out_step,
+                                      LANES,
+                                      chunks};
+        input_pass(axis, &lines);
+        j += chunks * LANES;
+    }
+    for (; j < at->high; j += LANES) {
+        /* the last vector begins early rather than ending late */
+        if (j + LANES > at->high && at->high - at->low >= LANES) j = at->high - LANES;
+        transform_some(axis, plane, at, step, at->column + j, cx_min(at->high - j, LANES), out + j, out_step);
+    }
+    if (source->mode == CONVX_PAD_ZEROS) {
+        for (int r = 0; r < axis->points; ++r) {
+            real *row = out + r * out_step;
+            for (int64_t i = 0; i < at->low; ++i) row[i] = 0;
+            for (int64_t i = at->high; i < at->columns; ++i) row[i] = 0;
+        }
+        return;
+    }
+    for (int64_t i = 0; i < at->columns; ++i) {
+        if (i >= at->low && i < at->high) continue;
+        const int64_t column = cx_padded_index(at->column + i, source->extent[2], source->mode);
+        transform_some(axis, plane, at, step, column, 1, out + i, out_step);
+    }
+}
+
+/* One vector of tiles from where their patches lie, across: dst[point * point_step], for each row of points. */
+static void transform_across(const cx_winograd_grid *grid, const real *patches, const int64_t *offset, int64_t row_step,
+                             real *dst, int64_t point_step) {
+    const int points = grid->axis[1].points, rows = grid->axis[0].points;
+    vec places[CX_WINOGRAD_MAX_POINTS][CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+    for (int r = 0; r < rows; ++r) {
+        for (int q = 0; q < points; q += LANES) {
+            vec block[CX_LANE_COUNT];
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i) block[i] = v_load(patches + offset[i] + r * row_step + q);
+            v_transpose(block);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i) places[r][q + i] = block[i];
+        }
+    }
+    const int64_t places_line = (CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT) * LANES;
+    const winograd_lines lines = {(const real *)places, LANES, places_line, dst, point_step, points * point_step, rows};
+    input_pass(&grid->axis[1], &lines);
+}
+
+static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first,
+                                 int64_t count, int64_t k0, int64_t kn, void *scratch, void *dst_void,
+                                 int64_t point_step, int64_t panel_step) {
+    const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
+    tile_run runs[CX_WINOGRAD_MAX_TILES];
+    source_run at[CX_WINOGRAD_MAX_TILES];
+    int64_t offset[CX_WINOGRAD_MAX_TILES + CX_LANE_COUNT];
+    const int n = split_tiles(grid, first, count, runs);
+    const int64_t step = columns->outputs * source->step[2], nr = GEMM_NR;
+    int64_t longest = 0;
+    for (int i = 0; i < n; ++i) longest = cx_max(longest, runs[i].count);
+    const int64_t row_step = (longest - 1) * step + columns->points + 2 * LANES, run_step = rows->points * row_step;
+    for (int i = 0; i < n; ++i)
+        for (int64_t t = 0; t < runs[i].count; ++t) offset[runs[i].first + t] = i * run_step + t * step;
+    for (int64_t t = count; t % LANES; ++t) offset[t] = offset[0];
+
+    for (int64_t k = k0, located = -1; k < k0 + kn; ++k) {
+        const int64_t depth_tap = k / source->channels, channel = k % source->channels;
+        if (depth_tap != located)
+            for (int i = 0; i < n; ++i) at[i] = locate_source(grid, source, &runs[i], depth_tap);
+        located = depth_tap;
+        for (int i = 0; i < n; ++i) {
+            const real *plane = (const real *)source->base + at[i].plane + channel * source->stride.channel;
+            transform_down(rows, source, plane, &at[i], (real *)scratch + i * run_step, row_step);
+        }
+        real *dst = (real *)dst_void + (k - k0) * nr;
+        for (int64_t t = 0; t < count; t += LANES)
+            transform_across(grid, scratch, offset + t, row_step, dst + t / nr * panel_step + t % nr, point_step);
+    }
+}
+
+/* Marks the images of results that are not finite. rows[i * row_step + tile * width ...]: before any activation. */
+static void mark_not_finite(const cx_winograd_grid *grid, const tile_run *runs, int n, const real *results,
+                            int64_t row_step, unsigned char *images) {
+    const int width = grid->axis[1].outputs;
+    for (int i = 0; i < n; ++i) {
+        const int64_t tile_rows =
+            cx_min(grid->axis[0].outputs, grid->places[1] - runs[i].place[1] * grid->axis[0].outputs);
+        const int64_t columns = cx_min(runs[i].count * width, grid->places[2] - runs[i].place[2] * width);
+        for (int64_t r = 0; r < tile_rows; ++r)
+            for (int64_t j = 0; j < columns; ++j) {
+                const real y = results[r * row_step + runs[i].first * width + j];
+                if (!(y - y == 0)) __atomic_store_n(&images[runs[i].image], 1, __ATOMIC_RELAXED);
+            }
+    }
+}
+
+/*
+ * A vector of tiles' results, [row][column] with tiles as lanes, to rows of memory. Gives a vector of zeros, or of NaN
+ * where a result is not finite.
+ */
+WINOGRAD_INLINE vec place_results(const int width, vec (*results)[CX_WINOGRAD_MAX_POINTS], int height, vec bias,
+                                  real *out, int64_t row_step) {
+    vec finite = v_zero();
+    for (int i = 0; i < height; ++i, out += row_step) {
+        vec block[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+#pragma GCC unroll 16
+        for (int j = 0; j < (width + LANES - 1) / LANES * LANES; ++j) {
+            block[j] = j < width ? results[i][j] + bias : v_zero();
+            if (j < width) finite += block[j] * (real)0;
+        }
+#pragma GCC unroll 8
+        for (int q = 0; q < width; q += LANES) v_transpose(block + q);
+        /* in ascending order: what a vector writes past its tile's end, the next one overwrites */
+#pragma GCC unroll 16
+        for (int j = 0; j < LANES; ++j)
+#pragma GCC unroll 8
+            for (int q = 0; q < width; q += LANES) v_store(out + j * width + q, block[q + j]);
+    }
+    return finite;
+}
+
+static void winograd_output_tiles(const cx_winograd_grid *grid, const void *products_void, int64_t point_step,
+                                  int64_t first, int64_t count, int64_t channel, void *scratch,
+                                  const cx_winograd_result *result) {
+    const real *products = products_void;
+    const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
+    const int points = columns->points, height = rows->outputs, width = columns->outputs;
+    const int64_t row_step = cx_round_up(count, LANES) * width + LANES;
+    const vec bias = v_splat(result->bias ? ((const real *)result->bias)[channel] : 0);
+    vec finite = v_zero();
+    real *out = scratch;
+    for (int64_t t = 0; t < count; t += LANES) {
+        vec down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS],
+            across[CX_WINOGRAD_MAX_POINTS][CX_WINOGRAD_MAX_POINTS];
+        const winograd_lines first_pass = {
+            products + t, points * point_step, point_step, (real *)down, points * LANES, LANES, points};
+        output_pass(rows, &first_pass);
+        const winograd_lines second_pass = {
+            (const real *)down, LANES, points * LANES, (real *)across, LANES, CX_WINOGRAD_MAX_POINTS * LANES, height};
+        output_pass(columns, &second_pass);
+        real *at = out + t * width;
+        switch (width) {
+        case 2: finite += place_results(2, across, height, bias, at, row_step); break;
+        case 4: finite += place_results(4, across, height, bias, at, row_step); break;
+        case 6: finite += place_results(6, across, height, bias, at, row_step); break;
+        default: finite += place_results(1, across, height, bias, at, row_step); break;
+        }
+    }
+    tile_run runs[CX_WINOGRAD_MAX_TILES];
+    const int n = split_tiles(grid, first, count, runs);
+    if (!(v_sum(finite) == 0)) mark_not_finite(grid, runs, n, out, row_step, result->not_finite);
+    if (result->activation != CONVX_ACT_NONE)
+        for (int i = 0; i < height; ++i) activate(out + i * row_step, count * width, result->activation);
+    const cx_strides *stride = &result->stride;
+    for (int i = 0; i < n; ++i) {
+        const int64_t y = runs[i].place[1] * height, x = runs[i].place[2] * width;
+        const int64_t tile_rows = cx_min(height, grid->places[1] - y);
+        const int64_t n_columns = cx_min(runs[i].count * width, grid->places[2] - x), step = stride->space[2];
+        real *dst = (real *)result->base + runs[i].image * stride->batch + channel * stride->channel +
+                    runs[i].place[0] * stride->space[0] + y * stride->space[1] + x * step;
+        for (int64_t r = 0; r < tile_rows; ++r, dst += stride->space[1]) {
+            const real *src = out + r * row_step + runs[i].first * width;
+            if (step == 1)
+                memcpy(dst, src, (size_t)n_columns * sizeof *dst);
+            else
+                for (int64_t j = 0; j < n_columns; ++j) dst[j * step] = src[j];
+        }
+    }
+}
+
+#endif

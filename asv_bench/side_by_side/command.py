@@ -20,7 +20,7 @@ def _thread_counts(text):
 
 
 def _engine_names(text):
-    known = {name.lower().replace(" ", ""): name for name in engines.MODULES}
+    known = {word.lower().replace(" ", ""): name for name, module in engines.MODULES.items() for word in (module, name)}
     wanted = [part.strip().lower().replace(" ", "") for part in text.split(",")]
     if unknown := [part for part in wanted if part not in known]:
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
@@ -140,7 +140,8 @@ class Run:
             )
             return
         for key, field in (("times", "best"), ("medians", "median")):
-            case[key][engine] = min(outcome[field], case[key].get(engine, float("inf")))
+            best = min(outcome[field], case[key].get(engine, float("inf")))
+            case[key][engine] = float(f"{best:.4g}")
 
 
 def gather(options, chosen):

@@ -28,7 +28,8 @@ typedef enum weight_form {
     WEIGHTS_ON_THE_WAY /* block by block: where pixels are so few that each block is used once */
 } weight_form;
 
-#define FEW_PIXELS 64
+#define FEW_PIXELS 64     /* where the order of the sum follows the weights */
+#define SHORT_RUN  4      /* of taps: worth copying */
 #define CALL_COST  2500.0 /* cycles of setting up, whatever the size */
 
 #define MAX_PARTS 32 /* correlations set up at a time */
@@ -57,13 +58,17 @@ static cx_axis weight_k_axis(const cx_correlation *c, cx_patch_order order) {
     return cx_axis_make((const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
 }
 
-/*
- * Reading weights down their columns wastes most of each cache line: worth a copy once a row is read by several blocks
- * of pixels.
- */
-static bool weights_in_place(const cx_correlation *c, int variant) {
+/* Reading weights down their columns wastes most of each cache line. */
+static bool weights_in_place(const cx_correlation *c, const cx_kernels *kernels, int variant) {
     const cx_axis axis = weight_k_axis(c, order_of(variant));
-    return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * cx_count3(c->grid) <= FEW_PIXELS);
+    return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * cx_count3(c->grid) <= kernels->gemm.nr);
+}
+
+/* Weights of several taps, as they lie: less than a copy costs where few panels read them. */
+static bool weights_in_runs(const cx_correlation *c, const cx_kernels *kernels, int variant) {
+    const cx_axis axis = weight_k_axis(c, order_of(variant));
+    return axis.digits == 2 && axis.stride[1] == 1 && axis.extent[1] >= SHORT_RUN && !(variant & WEIGHTS_KEPT) &&
+           cx_gemm_one_block(kernels, c->batch * cx_count3(c->grid));
 }
 
 static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
@@ -78,9 +83,13 @@ static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
     return pixels->digits == 1;
 }
 
-static weight_form form_of(const cx_correlation *c, int variant) {
-    if (!(variant & WAY_CHANNELS) && weights_in_place(c, variant)) return WEIGHTS_IN_PLACE;
-    return (variant & WEIGHTS_KEPT) || c->batch * cx_count3(c->grid) > FEW_PIXELS ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
+static weight_form form_of(const cx_correlation *c, const cx_kernels *kernels, int variant) {
+    const int64_t pixels = c->batch * cx_count3(c->grid);
+    const bool channels = variant & WAY_CHANNELS;
+    if (!channels && weights_in_place(c, kernels, variant)) return WEIGHTS_IN_PLACE;
+    if (!channels && weights_in_runs(c, kernels, variant)) return WEIGHTS_IN_PLACE;
+    const bool once = channels ? pixels <= FEW_PIXELS : cx_gemm_one_block(kernels, pixels);
+    return (variant & WEIGHTS_KEPT) || !once ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
 }
 
 /* Elements of packed weights of one group: rows for pixels, whole panels for channels. */
@@ -136,7 +145,7 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
-        if (!kept && !weights_in_place(c, variant)) cost += co * k * CX_COST_COPY_STRIDED;
+        if (form_of(c, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
         if (c->dst.space[2] != 1) cost += pixels * co * CX_COST_SCATTER;
     }
     return cost * (double)c->groups;
@@ -211,11 +220,11 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     const cx_correlation *c = &p->c;
     const int64_t pixels = c->batch * cx_count3(c->grid), nr = kernels->gemm.nr;
     const bool channels = variant & WAY_CHANNELS;
-    p->form = form_of(c, variant);
+    p->form = form_of(c, kernels, variant);
     p->k = c->ci * cx_count3(c->taps);
     p->m = channels ? pixels : c->co;
     p->n = channels ? c->co : pixels;
-    p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k);
+    p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k, !channels && p->form == WEIGHTS_ON_THE_WAY);
     p->order = order_of(variant);
     p->weight_k = weight_k_axis(c, p->order);
     p->weight_co = cx_axis_line(c->co, c->w_co);
@@ -255,6 +264,7 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
         gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size),
                                  .row = p->weight_co,
                                  .k = p->weight_k,
+                                 .runs = p->form == WEIGHTS_IN_PLACE && p->weight_k.digits == 2,
                                  .copy = p->form == WEIGHTS_ON_THE_WAY};
         gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PIXELS, .patches = patches, .order = p->order};
         gemm->c_row = channels;
@@ -382,7 +392,7 @@ static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int v
     for (int64_t i = 0; i < parts; ++i) {
         cx_correlation c;
         cx_correlation_get(conv, i, &c);
-        if (form_of(&c, variant) == WEIGHTS_PACKED)
+        if (form_of(&c, kernels, variant) == WEIGHTS_PACKED)
             elements += c.groups * packed_group(&c, kernels, variant & WAY_CHANNELS);
     }
     return elements ? cx_align_up((size_t)(elements + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype)) : 0;
@@ -440,7 +450,7 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
     for (int64_t i = 0; i < parts; ++i) {
         cx_correlation c;
         cx_correlation_get(conv, i, &c);
-        if (form_of(&c, decision->variant) != WEIGHTS_PACKED) continue;
+        if (form_of(&c, kernels, decision->variant) != WEIGHTS_PACKED) continue;
         pack_part(&c, kernels, decision->variant, decision->threads, cx_at(weights, c.w_offset, size), at);
         at += (size_t)(c.groups * packed_group(&c, kernels, way)) * size;
     }

@@ -9,6 +9,7 @@
 #define CX_COST_TILE_SHARE     0.9 /* of the FMA peak that the micro-kernel reaches */
 #define CX_COST_COPY_RUN       0.4 /* packing by whole vectors */
 #define CX_COST_COPY_STRIDED   1.4 /* packing element by element */
+#define CX_COST_COPY_WEIGHTS   1.0 /* rows of weights that do not lie in the order of the sum */
 #define CX_COST_TRANSPOSE      0.9 /* packing through a transposition */
 #define CX_COST_SCATTER        2.0 /* storing element by element */
 #define CX_COST_WORTH_A_THREAD 30000.0

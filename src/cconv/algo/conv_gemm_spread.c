@@ -43,7 +43,7 @@ static job make_job(const cx_conv *conv, const cx_kernels *kernels, int threads)
     j.row_tasks = cx_ceil_div(conv->in[1], j.rows);
     j.chunk_columns = cx_min(conv->out[2], CHUNK_PIXELS);
     j.chunk = conv->out[2] <= CHUNK_PIXELS ? CHUNK_PIXELS / conv->out[2] * conv->out[2] : CHUNK_PIXELS;
-    j.blocks = cx_gemm_blocks_for(kernels, share_rows(conv), j.chunk, conv->out_channels);
+    j.blocks = cx_gemm_blocks_for(kernels, share_rows(conv), j.chunk, conv->out_channels, true);
     j.block_bytes = cx_align_up((size_t)(conv->in_channels * j.rows * conv->in[2]) * j.size);
     j.share_bytes = cx_align_up((size_t)(share_rows(conv) * j.chunk) * j.size);
     return j;

@@ -70,7 +70,7 @@ static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *g
 static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) {
     const cx_axis *pixels = &gemm->a.k;
     const int64_t run = pixels->digits > 1 && !gemm->a.copy ? pixels->extent[pixels->digits - 1] : gemm->k;
-    return cx_gemm_blocks_for(kernels, gemm->m, gemm->n, run);
+    return cx_gemm_blocks_for(kernels, gemm->m, gemm->n, run, gemm->a.copy);
 }
 
 static void cut_tasks(job *j, const cx_gemm *gemm, int threads) {

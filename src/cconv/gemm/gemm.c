@@ -12,19 +12,39 @@ static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
     return cx_ceil_div(cx_ceil_div(total, parts), unit) * unit;
 }
 
-cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k) {
-    const cx_cpu *cpu = cx_cpu_get();
-    const int64_t size = (int64_t)cx_dtype_size(kernels->dtype);
+/* The shortest block of k whose results may pass through memory between it and the next. */
+#define SHORT_K 256
+
+bool cx_gemm_one_block(const cx_kernels *kernels, int64_t n) {
+    const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
+    return n <= level / 2 / SHORT_K / kernels->gemm.nr * kernels->gemm.nr;
+}
+
+cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k, bool copy) {
     const cx_gemm_kernels *g = &kernels->gemm;
+    const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
+    /*
+     * Half of the second level for the block of b, a quarter for that of a. Long sums first: what passes through
+     * memory between blocks of k costs more than a panel that streams from the second level. A copy of a is made anew
+     * for each block of columns, so there should be one.
+     */
+    const int64_t columns = copy && cx_gemm_one_block(kernels, n) ? cx_round_up(n, g->nr) : 3 * g->nr;
     cx_gemm_blocks blocks;
-    /* Half of the first level for a panel, a quarter of the second for the block of b and half for that of a. */
-    blocks.kc = even_part(k, cx_max((int64_t)cpu->l1d / 2 / (g->nr * size), 64), 8);
-    blocks.nc = even_part(n, (int64_t)cpu->l2 / 4 / (blocks.kc * size), g->nr);
-    blocks.mc = even_part(m, (int64_t)cpu->l2 / 2 / (blocks.kc * size), g->mr);
+    blocks.kc = even_part(k, cx_max(level / 2 / columns, 64), 8);
+    blocks.nc = even_part(n, level / 2 / blocks.kc, g->nr);
+    blocks.mc = even_part(m, level / 4 / blocks.kc, g->mr);
     return blocks;
 }
 
 static bool rows_in_place(const cx_gemm_rows *a) { return !a->patches && !a->copy && a->row.digits == 1; }
+
+/* In place where k is runs one after the other, as weights of several taps lie. */
+static bool rows_in_runs(const cx_gemm_rows *a) { return rows_in_place(a) && a->runs; }
+
+/* Rows that lie side by side are copied tile by tile, [k][row], without a transposition. */
+static bool rows_as_tiles(const cx_gemm_rows *a) {
+    return !a->patches && a->copy && a->row.digits == 1 && cx_axis_step(&a->row) == 1;
+}
 
 /*
  * A result whose rows or columns are scattered in memory is added up in a dense stage and stored once, if the stage is
@@ -34,6 +54,15 @@ static bool staged(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_block
     const size_t bytes = (size_t)gemm->m * (size_t)blocks.nc * cx_dtype_size(kernels->dtype);
     const bool scattered = gemm->c_row.digits > 1 || gemm->c_column.digits > 1 || cx_axis_step(&gemm->c_column) != 1;
     return scattered && gemm->k > blocks.kc && bytes <= cx_cpu_get()->l2 / 4;
+}
+
+/*
+ * From row to row of a copied block of a: an odd number of cache lines, so that rows do not compete for the same places
+ * of the first-level cache.
+ */
+static int64_t copied_row(const cx_kernels *kernels, int64_t kn) {
+    const int64_t line = CX_ALIGNMENT / (int64_t)cx_dtype_size(kernels->dtype);
+    return (cx_ceil_div(kn, line) | 1) * line;
 }
 
 /* Scratch: the block of b, the block of a, the offsets of rows, of k, and the stage. */
@@ -48,7 +77,8 @@ static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_
     l.b = end;
     if (gemm->b.kind != CX_PANELS_PACKED) end += cx_align_up(((size_t)(blocks.nc * blocks.kc) + slack) * size);
     l.a = end;
-    if (!rows_in_place(&gemm->a)) end += cx_align_up(((size_t)(blocks.mc * blocks.kc) + slack) * size);
+    if (!rows_in_place(&gemm->a))
+        end += cx_align_up(((size_t)(blocks.mc * copied_row(kernels, blocks.kc)) + slack) * size);
     l.row_offset = end;
     end += cx_align_up((size_t)blocks.mc * sizeof(int64_t));
     l.k_offset = end;
@@ -72,6 +102,8 @@ typedef struct block {
     size_t size;
     const char *a; /* row m0, first k */
     int64_t a_row, a_col, kn;
+    int64_t run, jump; /* of k; run 0: it is affine */
+    bool a_tiles;      /* instead: tile by tile, [k][row] */
     int64_t m0, m1;
     const int64_t *row_offset; /* in c, of rows m0 ... */
     bool first, last;          /* block of k */
@@ -115,16 +147,18 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
     _Alignas(64) char tile[CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8];
     int64_t i = 0;
     for (int64_t left = tiles; left > 0; --left) {
-        const int64_t height = cx_ceil_div(rows - i, left);
+        const int64_t height = cx_gemm_tile_height(rows - i, left);
+        const int64_t a_row = t->a_tiles ? 1 : t->a_row, a_col = t->a_tiles ? height : t->a_col;
         if (start.kind == CX_START_ROWS) start.bias = cx_at(gemm->bias_rows, t->m0 + i, t->size);
-        const char *a = t->a + i * t->a_row * (int64_t)t->size;
+        const char *a = t->a + i * (t->a_tiles ? t->kn : t->a_row) * (int64_t)t->size;
         const int64_t *row = t->row_offset + i;
         const bool straight = whole && !stage && evenly_spaced(row, height);
-        const cx_gemm_tile kernel = g->tile[height][vectors];
+        const int64_t run = t->run ? t->run : t->kn;
+        const cx_gemm_tile_runs kernel = g->tile_runs[height][vectors];
         if (straight) {
             void *c = cx_at_mut(gemm->c, row[0] + column_offset[0], t->size);
             const int64_t ldc = height == 1 ? 0 : row[1] - row[0];
-            kernel(t->kn, a, t->a_row, t->a_col, panel, c, ldc, &start);
+            kernel(t->kn, a, a_row, a_col, run, t->jump, panel, c, ldc, &start);
             if (t->last && gemm->activation != CONVX_ACT_NONE)
                 for (int64_t r = 0; r < height; ++r)
                     t->kernels->activate(cx_at_mut(c, r * ldc, t->size), columns, gemm->activation);
@@ -133,7 +167,7 @@ static void run_panel(const block *t, const char *panel, int64_t n0, int64_t col
             const int64_t ld = stage ? t->stage_row : g->nr;
             if (start.kind == CX_START_RESULT && !stage)
                 g->gather(at, ld, gemm->c, row, height, column_offset, columns);
-            kernel(t->kn, a, t->a_row, t->a_col, panel, at, ld, &start);
+            kernel(t->kn, a, a_row, a_col, run, t->jump, panel, at, ld, &start);
             if (t->last && gemm->activation != CONVX_ACT_NONE)
                 for (int64_t r = 0; r < height; ++r)
                     t->kernels->activate(cx_at_mut(at, r * ld, t->size), columns, gemm->activation);
@@ -189,24 +223,33 @@ static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, i
 /* Sets the block's view of a: in place where it is affine, else through a row-major copy. */
 static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_t *k_offset) {
     const cx_gemm_rows *a = &t->gemm->a;
-    const int64_t rows = t->m1 - t->m0;
+    const int64_t rows = t->m1 - t->m0, ld = copied_row(t->kernels, t->kn);
     if (t->kn == 0) {
         /* nothing is read */
     } else if (a->patches) {
-        t->kernels->gemm.pack_pixel_rows(a->patches, a->order, t->m0, rows, k0, t->kn, copy, t->kn);
+        t->kernels->gemm.pack_pixel_rows(a->patches, a->order, t->m0, rows, k0, t->kn, copy, ld);
     } else if (rows_in_place(a)) {
         const int64_t offset = cx_axis_offset(&a->row, t->m0) + cx_axis_offset(&a->k, k0);
         t->a = cx_at(a->base, offset, t->size);
         t->a_row = cx_axis_step(&a->row);
         t->a_col = cx_axis_step(&a->k);
+        if (rows_in_runs(a)) {
+            t->run = a->k.extent[1];
+            t->jump = a->k.stride[0] - t->run * a->k.stride[1];
+        }
         return;
     } else {
         cx_axis_offsets(&a->row, t->m0, rows, row_offset);
         cx_axis_offsets(&a->k, k0, t->kn, k_offset);
-        t->kernels->gemm.pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, t->kn);
+        if (rows_as_tiles(a)) {
+            t->a_tiles = true;
+            t->kernels->gemm.pack_row_tiles(cx_at(a->base, row_offset[0], t->size), rows, k_offset, t->kn, copy);
+        } else {
+            t->kernels->gemm.pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, ld);
+        }
     }
     t->a = copy;
-    t->a_row = t->kn;
+    t->a_row = ld;
     t->a_col = 1;
 }
 
@@ -217,11 +260,12 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
     const int nr = kernels->gemm.nr;
     int64_t *row_offset = (int64_t *)(void *)(scratch + l.row_offset);
     int64_t *k_offset = (int64_t *)(void *)(scratch + l.k_offset);
+    if (rows_in_runs(&gemm->a)) blocks.kc = cx_max(blocks.kc / gemm->a.k.extent[1], 1) * gemm->a.k.extent[1];
     const bool in_place = rows_in_place(&gemm->a), stage = staged(kernels, gemm, blocks);
     int64_t k0 = 0;
     do {
         int64_t kn = cx_min(gemm->k - k0, blocks.kc);
-        if (in_place && kn > 0) kn = cx_min(kn, cx_axis_run(&gemm->a.k, k0));
+        if (in_place && !rows_in_runs(&gemm->a) && kn > 0) kn = cx_min(kn, cx_axis_run(&gemm->a.k, k0));
         const char *b;
         size_t panel;
         if (gemm->b.kind == CX_PANELS_PACKED) {

@@ -21,6 +21,7 @@ typedef struct cx_gemm_rows {
     cx_axis row, k;            /* where patches is NULL */
     const cx_patches *patches; /* or NULL */
     cx_patch_order order;
+    bool runs; /* k has two digits, and is read in place run by run */
     bool copy; /* pack blocks of an affine matrix too: pays when each is read often */
 } cx_gemm_rows;
 
@@ -53,7 +54,10 @@ typedef struct cx_gemm_blocks {
     int64_t mc, nc, kc;
 } cx_gemm_blocks;
 
-cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k);
+/* `copy`: as in cx_gemm_rows. */
+cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k, bool copy);
+/* Whether n columns make one block where rows are copied, so that each row is copied once. */
+bool cx_gemm_one_block(const cx_kernels *kernels, int64_t n);
 
 /* Bytes of scratch that cx_gemm_run needs with these blocks. */
 size_t cx_gemm_scratch(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks);

@@ -20,6 +20,10 @@ typedef struct cx_gemm_start {
 typedef void (*cx_gemm_tile)(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c,
                              int64_t ldc, const cx_gemm_start *start);
 
+/* The same where `jump` elements are left out of a after every `run` of k. */
+typedef void (*cx_gemm_tile_runs)(int64_t k, const void *a, int64_t a_row, int64_t a_col, int64_t run, int64_t jump,
+                                  const void *b, void *c, int64_t ldc, const cx_gemm_start *start);
+
 /*
  * The patch matrix of one group of a tensor: element (pixel, channel, tap) is
  *     base[image, channel, grid place * step + origin + tap * tap_step]       per spatial dimension
@@ -40,6 +44,7 @@ typedef enum cx_patch_order { CX_TAPS_FASTEST, CX_CHANNELS_FASTEST } cx_patch_or
 typedef struct cx_gemm_kernels {
     int mr, nv, nr;                                 /* the largest tile: mr rows by nr = nv * lanes columns */
     const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0] unused */
+    const cx_gemm_tile_runs (*tile_runs)[CX_GEMM_MAX_NV + 1];
 
     /* dst[k][nr]: a panel whose columns are `pixels` <= nr pixels from `pixel` on, for rows k of (channel, tap). */
     void (*pack_pixel_panel)(const cx_patches *patches, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
@@ -56,6 +61,11 @@ typedef struct cx_gemm_kernels {
     /* dst[i][k] = src[row_offset[i] + k_offset[k]], ld elements from row to row. */
     void (*pack_rows)(const void *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset, int64_t kn,
                       void *dst, int64_t ld);
+    /*
+     * Rows side by side in memory, in tiles of nearly equal height (cx_gemm_tile_height), one after the other:
+     * dst[k][row of the tile] = src[k_offset[k] + row].
+     */
+    void (*pack_row_tiles)(const void *src, int64_t rows, const int64_t *k_offset, int64_t kn, void *dst);
     /* c[row_offset[i] + column_offset[j]] = tile[i][j], and back. ld elements from row to row of the tile. */
     void (*scatter)(const void *tile, int64_t ld, void *c, const int64_t *row_offset, int64_t rows,
                     const int64_t *column_offset, int64_t columns);
@@ -64,6 +74,9 @@ typedef struct cx_gemm_kernels {
     /* dst[i * step] += src[i] */
     void (*spread_add)(void *dst, int64_t step, const void *src, int64_t n);
 } cx_gemm_kernels;
+
+/* Height of the next tile where `rows` rows are left for `tiles` tiles. */
+static inline int64_t cx_gemm_tile_height(int64_t rows, int64_t tiles) { return (rows + tiles - 1) / tiles; }
 
 /* Elements past the end of a pack buffer that a pack may overwrite. */
 #define CX_PACK_SLACK 32

@@ -12,25 +12,12 @@
 #include "kernels/activate.h"
 #include "kernels/gemm_table.h"
 #include "kernels/stencil_table.h"
-#include "kernels/winograd_table.h"
 
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
     .dtype = CX_F64 ? CONVX_FLOAT64 : CONVX_FLOAT32,
     .lanes = LANES,
-    .gemm = {.mr = GEMM_MR,
-             .nv = GEMM_NV,
-             .nr = GEMM_NR,
-             .tile = gemm_tiles,
-             .pack_pixel_panel = pack_pixel_panel,
-             .pack_pixel_rows = pack_pixel_rows,
-             .pack_patch_panel = pack_patch_panel,
-             .pack_panel = pack_panel,
-             .pack_rows = pack_rows,
-             .scatter = scatter,
-             .gather = gather,
-             .spread_add = spread_add},
+    .gemm = GEMM_KERNELS,
     .stencil = STENCIL_KERNELS,
-    .winograd = WINOGRAD_KERNELS,
     .activate = activate,
 };

@@ -62,15 +62,33 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
             dst[k_row[k] * GEMM_NR + i] = i < columns ? src[k_offset[k] + column_offset[i]] : 0;
 }
 
-static inline void pack_row(const real *src, const int64_t *k_offset, int64_t kn, real *dst) {
-    int64_t k = 0;
-    while (k < kn) {
-        if (k + LANES <= kn && consecutive(k_offset + k)) {
-            v_store(dst + k, v_load(src + k_offset[k]));
-            k += LANES;
-        } else {
-            dst[k] = src[k_offset[k]];
-            ++k;
+/* Offsets that are consecutive from k on, at most up to kn. */
+static inline int64_t run_length(const int64_t *k_offset, int64_t k, int64_t kn) {
+    int64_t end = k + 1;
+    while (end < kn && k_offset[end] == k_offset[end - 1] + 1) ++end;
+    return end - k;
+}
+
+/* Run by run of k, each of all rows: rows whose runs are neighbours share cache lines. */
+static void pack_rows_by_runs(const real *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
+                              int64_t kn, real *dst, int64_t ld) {
+    int64_t last_row = row_offset[0], last_k = k_offset[0]; /* vector loads go no further than their element */
+    for (int64_t i = 1; i < rows; ++i) last_row = row_offset[i] > last_row ? row_offset[i] : last_row;
+    for (int64_t k = 1; k < kn; ++k) last_k = k_offset[k] > last_k ? k_offset[k] : last_k;
+    const real *last = src + last_row + last_k;
+    for (int64_t k = 0, run; k < kn; k += run) {
+        run = run_length(k_offset, k, kn);
+        const int64_t whole = (run + LANES - 1) / LANES * LANES;
+        const int64_t ahead = k_offset[k + 2 * run < kn ? k + 2 * run : k];
+        for (int64_t i = 0; i < rows; ++i) {
+            const real *from = src + row_offset[i] + k_offset[k];
+            __builtin_prefetch(src + row_offset[i] + ahead);
+            real *to = dst + i * ld + k;
+            if (run > 1 && from + whole <= last + 1 && k + whole <= kn)
+                for (int64_t j = 0; j < run; j += LANES)
+                    v_store(to + j, v_load(from + j)); /* the next run covers the rest */
+            else
+                for (int64_t j = 0; j < run; ++j) to[j] = from[j];
         }
     }
 }
@@ -87,7 +105,32 @@ static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t r
         for (; k < kn; ++k)
             for (int r = 0; r < LANES; ++r) dst[to[r] + k] = src[row_offset[i + r] + k_offset[k]];
     }
-    for (; i < rows; ++i) pack_row(src + row_offset[i], k_offset, kn, dst + i * ld);
+    if (i < rows && kn > 0) pack_rows_by_runs(src, row_offset + i, rows - i, k_offset, kn, dst + i * ld, ld);
+}
+
+/* k that are copied together: their lines may all fall into one set of the first-level cache. */
+#define TILE_STEP 8
+
+static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_offset, int64_t kn, void *dst_void) {
+    const real *src = src_void;
+    real *dst = dst_void;
+    for (int64_t k0 = 0; k0 < kn; k0 += TILE_STEP) {
+        const int64_t k1 = kn - k0 < TILE_STEP ? kn : k0 + TILE_STEP;
+        const int64_t *next = k_offset + (k0 + (4 + 1) * TILE_STEP <= kn ? k0 + 4 * TILE_STEP : k0);
+        int64_t i = 0;
+        for (int64_t left = (rows + GEMM_MR - 1) / GEMM_MR; left > 0; --left) {
+            const int64_t height = cx_gemm_tile_height(rows - i, left);
+            real *to = dst + i * kn + k0 * height;
+            for (int64_t k = 0; k < k1 - k0; ++k) __builtin_prefetch(src + next[k] + i);
+            /* what a vector writes too much, the next k covers; and nothing is read past a row */
+            if (height <= LANES && i + LANES <= rows && k1 + LANES < kn)
+                for (int64_t k = k0; k < k1; ++k, to += height) v_store(to, v_load(src + k_offset[k] + i));
+            else
+                for (int64_t k = k0; k < k1; ++k, to += height)
+                    for (int64_t r = 0; r < height; ++r) to[r] = src[k_offset[k] + i + r];
+            i += height;
+        }
+    }
 }
 
 static void scatter(const void *tile_void, int64_t ld, void *c_void, const int64_t *row_offset, int64_t rows,

@@ -130,7 +130,6 @@ class Run:
         if self.samples[index] is None:
             return
         difference = compare.difference(self.samples[index], outcome["samples"])
-        case["differences"][engine] = max(difference, case["differences"].get(engine, 0.0))
         if difference > compare.TOLERANCE[dtype]:
             # A time of something else than this task must not be compared.
             self.refused[engine, index] = "another result"
@@ -139,6 +138,7 @@ class Run:
                 f"{engine}: {compare.label(case)}: differs from convx by {difference:.1e} of its largest"
             )
             return
+        case["differences"][engine] = max(difference, case["differences"].get(engine, 0.0))
         for key, field in (("times", "best"), ("medians", "median")):
             best = min(outcome[field], case[key].get(engine, float("inf")))
             case[key][engine] = float(f"{best:.4g}")

@@ -28,7 +28,7 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
      * memory between blocks of k costs more than a panel that streams from the second level. A copy of a is made anew
      * for each block of columns, so there should be one.
      */
-    const int64_t columns = copy && cx_gemm_one_block(kernels, n) ? cx_round_up(n, g->nr) : 3 * g->nr;
+    const int64_t columns = copy && cx_gemm_one_block(kernels, n) ? cx_round_up(cx_max(n, 1), g->nr) : 3 * g->nr;
     cx_gemm_blocks blocks;
     blocks.kc = even_part(k, cx_max(level / 2 / columns, 64), 8);
     blocks.nc = even_part(n, level / 2 / blocks.kc, g->nr);

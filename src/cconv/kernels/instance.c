@@ -12,6 +12,7 @@
 #include "kernels/activate.h"
 #include "kernels/gemm_table.h"
 #include "kernels/stencil_table.h"
+#include "kernels/winograd_table.h"
 
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
@@ -19,5 +20,6 @@ const cx_kernels CX_TABLE = {
     .lanes = LANES,
     .gemm = GEMM_KERNELS,
     .stencil = STENCIL_KERNELS,
+    .winograd = WINOGRAD_KERNELS,
     .activate = activate,
 };

@@ -55,7 +55,8 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
     const int64_t tile_unit = channels ? g->mr : g->nr, co_unit = channels ? g->nr : g->mr;
     const int64_t size = (int64_t)w->size, l2 = (int64_t)cx_cpu_get()->l2;
-    w->co_width = channels ? cx_round_up(w->c.co, g->nr) : w->c.co;
+    w->panel = co_unit;
+    w->co_width = cx_round_up(w->c.co, co_unit);
     w->k_block = even_part(w->k, 128, 8);
     w->co_block = even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
     const int64_t most = shared ? w->tiles : l2 / 2 / (w->points * w->k * size);
@@ -74,7 +75,8 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     }
     w->input_bytes = cx_align_up((size_t)(w->points * w->input_point) * w->size);
     w->product_bytes = cx_align_up((size_t)(w->points * w->product_point) * w->size);
-    w->filter_bytes = cx_align_up((size_t)(w->points * w->co_block * w->k_block) * w->size);
+    w->filter_point = odd_lines(w->co_block * w->k_block, w->size);
+    w->filter_bytes = cx_align_up((size_t)(w->points * w->filter_point) * w->size);
     w->scratch_bytes =
         channels ? 0 : cx_align_up((size_t)cx_winograd_scratch(&w->grid, w->block, kernels->lanes) * w->size);
 }

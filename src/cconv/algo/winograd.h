@@ -15,8 +15,8 @@ enum {
 
 /*
  * One layer, set up. The transformed filters are blocks of `co_block` result channels by `k_block` of the sum, each
- * [point][channel][k], or [point][panel of channels][k][nr] with vectors along channels; a block of one group begins at
- * points * (channel * k + channels of the block * first k).
+ * [point][panel of channels][k][channel of the panel]: panels are the micro-kernel's rows, or its columns with vectors
+ * along channels.
  */
 typedef struct cx_winograd {
     cx_correlation c; /* its taps run forwards */
@@ -24,9 +24,10 @@ typedef struct cx_winograd {
     int variant, points;
     int64_t k, tiles;                   /* of the sum, and of all images */
     int64_t block, co_block, k_block;   /* tiles, result channels, and k worked on at a time */
-    int64_t co_width;                   /* channels of one group, up to whole panels where they are panels */
+    int64_t co_width, panel;            /* channels of one group, up to whole panels; and of a panel */
     int64_t input_row, input_point;     /* steps of transformed patches: a panel or a tile, and a point */
     int64_t product_row, product_point; /* steps of products: a channel or a tile, and a point */
+    int64_t filter_point;               /* step of transformed filters */
     size_t size;                        /* of an element */
     size_t input_bytes, filter_bytes, product_bytes, scratch_bytes; /* of a block, all tiles if shared */
 } cx_winograd;

@@ -34,39 +34,33 @@ static bool along_channels(const cx_winograd *w) { return w->variant & CX_WINOGR
 static void transform_filters(const cx_winograd *w, const cx_kernels *kernels, const void *weights, int64_t group,
                               int64_t o0, int64_t on, int64_t k0, int64_t kn, char *dst) {
     const cx_correlation *c = &w->c;
-    const int64_t nr = kernels->gemm.nr, taps[2] = {c->w_tap[1], c->w_tap[2]};
+    const int64_t taps[2] = {c->w_tap[1], c->w_tap[2]};
     const char *group_weights = cx_at(weights, c->w_offset + group * c->w_group, w->size);
-    for (int64_t k = k0; k < k0 + kn;) {
-        const int64_t depth_tap = k / c->ci, i = k % c->ci;
-        if (along_channels(w)) {
-            const int64_t panels = cx_ceil_div(on, nr), point_step = panels * nr * kn;
-            for (int64_t j = 0; j < panels; ++j) {
-                const int64_t o = o0 + j * nr, offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
-                kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_co,
-                                          cx_min(nr, c->co - o), dst + (size_t)((j * kn + k - k0) * nr) * w->size,
-                                          point_step);
-            }
-            ++k;
-        } else {
-            const int64_t run = cx_min(c->ci - i, k0 + kn - k);
-            for (int64_t o = 0; o < on; ++o) {
-                const int64_t offset = (o0 + o) * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
-                kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_ci, run,
-                                          dst + (size_t)(o * kn + k - k0) * w->size, on * kn);
-            }
+    for (int64_t panel = 0; panel < on; panel += w->panel) {
+        const int64_t o = o0 + panel;
+        for (int64_t k = k0; k < k0 + kn;) {
+            const int64_t depth_tap = k / c->ci, i = k % c->ci, run = cx_min(c->ci - i, k0 + kn - k);
+            const int64_t offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
+            kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_co,
+                                      cx_min(w->panel, c->co - o), c->w_ci, run, w->panel,
+                                      dst + (size_t)(panel * kn + (k - k0) * w->panel) * w->size, w->filter_point);
             k += run;
         }
     }
 }
 
-/* Where a block begins among its group's. */
-static size_t block_offset(const cx_winograd *w, int64_t o0, int64_t on, int64_t k0) {
-    return (size_t)(w->points * (o0 * w->k + on * k0)) * w->size;
+static size_t group_bytes(const cx_winograd *w) {
+    const int64_t blocks = cx_ceil_div(w->co_width, w->co_block) * cx_ceil_div(w->k, w->k_block);
+    return (size_t)blocks * w->filter_bytes;
 }
 
-static size_t group_bytes(const cx_winograd *w) { return (size_t)(w->points * w->co_width * w->k) * w->size; }
+/* Where a block begins among its group's. */
+static size_t block_offset(const cx_winograd *w, int64_t o0, int64_t k0) {
+    const int64_t k_blocks = cx_ceil_div(w->k, w->k_block);
+    return (size_t)(o0 / w->co_block * k_blocks + k0 / w->k_block) * w->filter_bytes;
+}
 
-size_t cx_winograd_filter_bytes(const cx_winograd *w) { return cx_align_up((size_t)w->c.groups * group_bytes(w)); }
+size_t cx_winograd_filter_bytes(const cx_winograd *w) { return (size_t)w->c.groups * group_bytes(w); }
 
 typedef struct pack_job {
     const cx_winograd *w;
@@ -83,7 +77,7 @@ static void pack_task(void *context, int64_t index, int worker) {
     const int64_t k0 = index % k_blocks * w->k_block, kn = cx_min(w->k_block, w->k - k0);
     const int64_t o0 = index / k_blocks % blocks * w->co_block, on = cx_min(w->co_block, w->co_width - o0);
     const int64_t group = index / k_blocks / blocks;
-    char *dst = j->packed + (size_t)group * group_bytes(w) + block_offset(w, o0, on, k0);
+    char *dst = j->packed + (size_t)group * group_bytes(w) + block_offset(w, o0, k0);
     transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, dst);
 }
 
@@ -95,18 +89,21 @@ void cx_winograd_pack(const cx_winograd *w, const cx_kernels *kernels, int threa
 
 /* ---- Products -------------------------------------------------------------------------------------------------- */
 
-/* products += rows * panels for one point; see gemm_kernels.h for a and b. */
+/*
+ * products += a * b for one point. Rows of a are tiles, read in place, or, with a_row 1, panels of channels.
+ */
 static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int64_t a_row, int64_t columns,
                      const char *b, int64_t panel_step, int64_t kn, char *products, int64_t product_row, size_t size,
                      const cx_gemm_start *start) {
     const cx_gemm_kernels *g = &kernels->gemm;
-    const int64_t tiles = cx_ceil_div(rows, g->mr);
+    const bool panels = a_row == 1;
+    const int64_t tiles = cx_ceil_div(rows, g->mr), a_col = panels ? g->mr : 1;
     for (int64_t n = 0, j = 0; n < columns; n += g->nr, ++j) {
         const int64_t vectors = cx_ceil_div(cx_min(columns - n, g->nr), kernels->lanes);
         const char *panel = b + (size_t)(j * panel_step) * size;
         for (int64_t i = 0, left = tiles; left > 0; --left) {
-            const int64_t height = cx_ceil_div(rows - i, left);
-            g->tile[height][vectors](kn, a + (size_t)(i * a_row) * size, a_row, 1, panel,
+            const int64_t height = panels ? cx_min(g->mr, rows - i) : cx_ceil_div(rows - i, left);
+            g->tile[height][vectors](kn, a + (size_t)(i * (panels ? kn : a_row)) * size, a_row, a_col, panel,
                                      products + (size_t)(i * product_row + n) * size, product_row, start);
             i += height;
         }
@@ -125,19 +122,20 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
         const int64_t kn = cx_min(w->k_block, w->k - k0);
         const char *block = filters;
         if (j->filters)
-            block = j->filters + (size_t)group * group_bytes(w) + block_offset(w, o0, on, k0);
+            block = j->filters + (size_t)group * group_bytes(w) + block_offset(w, o0, k0);
         else
             transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, filters);
         const cx_gemm_start start = {.kind = k0 == 0 ? CX_START_ZERO : CX_START_RESULT};
         for (int64_t p = 0; p < w->points; ++p) {
-            const char *u = block + (size_t)(p * on * kn) * size, *v = input + (size_t)(p * w->input_point) * size;
+            const char *u = block + (size_t)(p * w->filter_point) * size,
+                       *v = input + (size_t)(p * w->input_point) * size;
             char *m = products + (size_t)(p * w->product_point) * size;
             if (along_channels(w))
                 multiply(j->kernels, count, v + (size_t)k0 * size, w->input_row, on, u, kn * nr, kn, m, w->product_row,
                          size, &start);
             else
-                multiply(j->kernels, on, u, kn, count, v + (size_t)(k0 * nr) * size, w->input_row, kn, m,
-                         w->product_row, size, &start);
+                multiply(j->kernels, cx_min(on, w->c.co - o0), u, 1, count, v + (size_t)(k0 * nr) * size, w->input_row,
+                         kn, m, w->product_row, size, &start);
         }
     }
     const cx_correlation *c = &w->c;
@@ -152,7 +150,7 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
         j->kernels->winograd.output_channels(&w->grid, products, w->product_point, w->product_row, first, count, o0,
                                              cx_min(on, c->co - o0), &result);
     else
-        for (int64_t o = 0; o < on; ++o)
+        for (int64_t o = 0; o < cx_min(on, c->co - o0); ++o)
             j->kernels->winograd.output_tiles(&w->grid, products + (size_t)(o * w->product_row) * size,
                                               w->product_point, first, count, o0 + o, transform, &result);
 }

@@ -57,10 +57,12 @@ static inline int64_t cx_winograd_scratch(const cx_winograd_grid *grid, int64_t 
 
 typedef struct cx_winograd_kernels {
     /*
-     * `count` filters that lie lane_stride apart: dst[point * point_step + filter]. tap_stride: of rows and columns.
+     * A panel of `count` <= width filters that lie lane_stride apart, for each of kn channels that lie k_stride apart:
+     * dst[point * point_step + k * width + filter]. tap_stride: of rows and columns. Up to LANES elements past a row's
+     * `count` are written, but none past the last row's `width`.
      */
     void (*filters)(const cx_winograd_axis axis[2], const void *w, const int64_t tap_stride[2], int64_t lane_stride,
-                    int64_t count, void *dst, int64_t point_step);
+                    int64_t count, int64_t k_stride, int64_t kn, int64_t width, void *dst, int64_t point_step);
     /*
      * Vectors along tiles: panels of nr tiles, element (k, tile) of panel j at dst[point * point_step + j * panel_step
      * + k * nr + tile]; columns up to whole vectors are written.

@@ -4,7 +4,7 @@
  */
 #include "algo/direct.h"
 
-enum { WAY_PLANAR = 0, WAY_CHANNELS = 1 };
+enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2 };
 
 int cx_direct_threads(double cycles, int threads) {
     const double useful = cycles / 30000;
@@ -52,6 +52,11 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         decision->reason = "stencil, vectors along channels";
         return true;
     }
+    if (conv->pass != CONVX_WEIGHT_GRADIENT && cx_direct_planes_decide(conv, kernels, threads, decision)) {
+        decision->variant = WAY_PLANES;
+        decision->reason = "stencil, plane by plane";
+        return true;
+    }
     if (conv->pass == CONVX_WEIGHT_GRADIENT)
         cx_direct_weight_decide(conv, kernels, threads, decision);
     else
@@ -65,6 +70,8 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
                 void *workspace) {
     if (decision->variant == WAY_CHANNELS)
         cx_direct_channels_run(conv, kernels, decision, tensors, workspace);
+    else if (decision->variant == WAY_PLANES)
+        cx_direct_planes_run(conv, kernels, decision, tensors, workspace);
     else if (conv->pass == CONVX_WEIGHT_GRADIENT)
         cx_direct_weight_run(conv, kernels, decision, tensors, workspace);
     else

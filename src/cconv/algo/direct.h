@@ -25,6 +25,11 @@ void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *c
 /* The correlation with the most taps and the largest grid among those of a pass: the size to book for. */
 void cx_direct_largest(const cx_conv *conv, cx_correlation *largest);
 
+/* Depthwise planes read in place. False where that does not serve. */
+bool cx_direct_planes_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
+void cx_direct_planes_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                          const cx_tensors *tensors, void *workspace);
+
 /* Forward and input gradient, vectors along the width. */
 void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,

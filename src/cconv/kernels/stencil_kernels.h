@@ -2,6 +2,7 @@
 #ifndef CX_KERNELS_STENCIL_KERNELS_H
 #define CX_KERNELS_STENCIL_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "include/convx.h"
@@ -80,6 +81,40 @@ typedef struct cx_stencil_channels {
     void *sums;
 } cx_stencil_channels;
 
+/*
+ * Columns of a plane of results, in vectors: the k-th begins at column k * lanes, or at width - lanes if it would end
+ * beyond the width, or at 0 if there is not even one. Result column j reads source columns j * step + origin + tap, where
+ * those outside [0, extent) are zeros. Vectors [left, right) read inside only; the others go through masks.
+ */
+typedef struct cx_stencil_columns {
+    int64_t width, origin, extent;
+    int64_t step, taps; /* step: 1 or 2 */
+    int64_t left, right;
+    bool once; /* each column counts once: in the last vector, not those that the one before it has */
+} cx_stencil_columns;
+
+/*
+ * A block of rows of a plane:
+ *   out[r][j] = start + sum over th, tw of weights[th][tw] * rows[r * step + th][j * columns->step + tw]
+ * in the order of the taps; then of the planes after it: row pointers go on by `advance` (bytes, one a row), the others
+ * by their strides. Row pointers are to column `origin`, which may lie before the row; whole vectors are read (two of
+ * them where columns->step is 2), and what is outside the source's columns may hold anything.
+ */
+typedef struct cx_stencil_plane {
+    const cx_stencil_columns *columns;
+    const void *masks;
+    const void **rows; /* (height - 1) * step + taps_h; not preserved */
+    const int64_t *advance;
+    int64_t planes;
+    int64_t taps_h, step; /* of rows: 1 or 2 */
+    const void *weights, *start;
+    int64_t weights_plane, weights_row, weights_column, start_plane; /* strides */
+    void *out;
+    int64_t out_plane, out_row, height;
+    /* Rows lie one behind the other: what lies before the last one's end may be written in any order. */
+    bool out_dense;
+} cx_stencil_plane;
+
 typedef struct cx_stencil_kernels {
     /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries and those equal
      * to `zeros` stay. */
@@ -95,6 +130,9 @@ typedef struct cx_stencil_kernels {
     void (*outer)(const cx_stencil_outer *args);
     void (*channels)(const cx_stencil_channels *args);
     void (*channels_outer)(const cx_stencil_channels *args);
+    /* (vectors not in [left, right), and one more) * (taps + 1) vectors */
+    void (*plane_masks)(void *masks, const cx_stencil_columns *columns);
+    void (*plane)(const cx_stencil_plane *args);
     /* totals[i] += sum of the i-th vector of sums, which becomes zero */
     void (*collect)(double *totals, void *sums, int64_t n);
 } cx_stencil_kernels;

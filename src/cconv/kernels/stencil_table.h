@@ -5,12 +5,20 @@
 #include "kernels/stencil_channels.h"
 #include "kernels/stencil_outer.h"
 #include "kernels/stencil_planar.h"
+#include "kernels/stencil_planes.h"
 
-#define STENCIL_KERNELS                                                                                           \
-    {                                                                                                             \
-        .fill = stencil_fill, .scatter = stencil_scatter, .join = stencil_join, .planar = stencil_planar,         \
-        .outer = stencil_outer, .channels = stencil_channels, .channels_outer = stencil_channels_outer,           \
-        .collect = stencil_collect                                                                                \
+#define STENCIL_KERNELS                            \
+    {                                              \
+        .fill = stencil_fill,                      \
+        .scatter = stencil_scatter,                \
+        .join = stencil_join,                      \
+        .planar = stencil_planar,                  \
+        .outer = stencil_outer,                    \
+        .channels = stencil_channels,              \
+        .channels_outer = stencil_channels_outer,  \
+        .plane_masks = stencil_plane_masks,        \
+        .plane = stencil_plane,                    \
+        .collect = stencil_collect,                \
     }
 
 #endif

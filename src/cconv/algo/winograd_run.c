@@ -30,21 +30,22 @@ static bool along_channels(const cx_winograd *w) { return w->variant & CX_WINOGR
 
 /* ---- Filters --------------------------------------------------------------------------------------------------- */
 
+#define FILTER_K 8 /* of the sum, transformed in turn for all panels: neighbours share cache lines either way */
+
 /* One block of filters, of channels [o0, o0 + on) and [k0, k0 + kn). */
 static void transform_filters(const cx_winograd *w, const cx_kernels *kernels, const void *weights, int64_t group,
                               int64_t o0, int64_t on, int64_t k0, int64_t kn, char *dst) {
     const cx_correlation *c = &w->c;
     const int64_t taps[2] = {c->w_tap[1], c->w_tap[2]};
     const char *group_weights = cx_at(weights, c->w_offset + group * c->w_group, w->size);
-    for (int64_t panel = 0; panel < on; panel += w->panel) {
-        const int64_t o = o0 + panel;
-        for (int64_t k = k0; k < k0 + kn;) {
-            const int64_t depth_tap = k / c->ci, i = k % c->ci, run = cx_min(c->ci - i, k0 + kn - k);
-            const int64_t offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
+    for (int64_t k = k0, run; k < k0 + kn; k += run) {
+        const int64_t depth_tap = k / c->ci, i = k % c->ci;
+        run = cx_min(cx_min(c->ci - i, k0 + kn - k), FILTER_K);
+        for (int64_t panel = 0; panel < on; panel += w->panel) {
+            const int64_t o = o0 + panel, offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
             kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_co,
-                                      cx_min(w->panel, c->co - o), c->w_ci, run, w->panel,
+                                      cx_min(w->panel, c->co - o), c->w_ci, run, k0 + kn - k, w->panel,
                                       dst + (size_t)(panel * kn + (k - k0) * w->panel) * w->size, w->filter_point);
-            k += run;
         }
     }
 }

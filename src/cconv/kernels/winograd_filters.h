@@ -41,8 +41,8 @@ static inline void load_filters(const cx_winograd_axis axis[2], const real *w, c
 }
 
 static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void, const int64_t tap_stride[2],
-                             int64_t lane_stride, int64_t count, int64_t k_stride, int64_t kn, int64_t width,
-                             void *dst_void, int64_t point_step) {
+                             int64_t lane_stride, int64_t count, int64_t k_stride, int64_t kn, int64_t room,
+                             int64_t width, void *dst_void, int64_t point_step) {
     const int columns = axis[1].taps, row_points = axis[0].points, points = row_points * axis[1].points;
     vec taps[WINOGRAD_MAX_TAPS * WINOGRAD_MAX_TAPS], by_rows[CX_WINOGRAD_MAX_POINTS * WINOGRAD_MAX_TAPS];
     vec values[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
@@ -57,7 +57,7 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
             load_filters(axis, (const real *)w_void + k * k_stride, tap_stride, lane + i, taps);
             filter_pass(&axis[0], &down);
             real *dst = (real *)dst_void + k * width + i;
-            const bool spills = k + 1 == kn && i + LANES > width;
+            const bool spills = k + 1 == room && i + LANES > width;
             const int64_t step = spills ? LANES : point_step;
             across.out = spills ? (real *)values : dst;
             across.out_step = step;

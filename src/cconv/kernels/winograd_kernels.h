@@ -59,10 +59,11 @@ typedef struct cx_winograd_kernels {
     /*
      * A panel of `count` <= width filters that lie lane_stride apart, for each of kn channels that lie k_stride apart:
      * dst[point * point_step + k * width + filter]. tap_stride: of rows and columns. Up to LANES elements past a row's
-     * `count` are written, but none past the last row's `width`.
+     * `count` are written, but none past the `room` rows that the panel has from dst on.
      */
     void (*filters)(const cx_winograd_axis axis[2], const void *w, const int64_t tap_stride[2], int64_t lane_stride,
-                    int64_t count, int64_t k_stride, int64_t kn, int64_t width, void *dst, int64_t point_step);
+                    int64_t count, int64_t k_stride, int64_t kn, int64_t room, int64_t width, void *dst,
+                    int64_t point_step);
     /*
      * Vectors along tiles: panels of nr tiles, element (k, tile) of panel j at dst[point * point_step + j * panel_step
      * + k * nr + tile]; columns up to whole vectors are written.

@@ -190,6 +190,16 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
     }
 }
 
+/* The last vector begins early rather than ending late. */
+static inline void copy_row(const real *src, int64_t n, real *dst) {
+    if (n < LANES) {
+        v_store_first(dst, v_load(src), n);
+        return;
+    }
+    for (int64_t i = 0; i + LANES < n; i += LANES) v_store(dst + i, v_load(src + i));
+    v_store(dst + n - LANES, v_load(src + n - LANES));
+}
+
 /* Marks the images of results that are not finite. rows[i * row_step + tile * width ...]: before any activation. */
 static void mark_not_finite(const cx_winograd_grid *grid, const tile_run *runs, int n, const real *results,
                             int64_t row_step, unsigned char *images) {
@@ -273,7 +283,7 @@ static void winograd_output_tiles(const cx_winograd_grid *grid, const void *prod
         for (int64_t r = 0; r < tile_rows; ++r, dst += stride->space[1]) {
             const real *src = out + r * row_step + runs[i].first * width;
             if (step == 1)
-                memcpy(dst, src, (size_t)n_columns * sizeof *dst);
+                copy_row(src, n_columns, dst);
             else
                 for (int64_t j = 0; j < n_columns; ++j) dst[j * step] = src[j];
         }

@@ -37,6 +37,9 @@ typedef enum place_kind {
 /* Taps located at a time where a panel is packed channel by channel: bounds the stack. */
 #define TAP_CHUNK 64
 
+/* Channels lie far apart, so no hardware prefetcher follows: how many are fetched ahead. */
+#define AHEAD_CHANNELS 6
+
 /* A vector of pixels for one tap; element offsets of channel 0. */
 typedef struct place {
     place_kind kind;
@@ -193,54 +196,112 @@ static void pack_vector(const cx_patches *p, const tap_run *runs, int segments, 
     for (int64_t i = high; i < c + channels; ++i) copy_lanes(&at, base + i * p->stride.channel, dst + i * dst_stride);
 }
 
-/* A panel's segments, and the places of some taps of it. */
+/*
+ * A panel's segments, and the vectors of some taps of it, sorted by how they are loaded, so that each channel is copied
+ * in loops without branches. `to` is the element in the rows of one channel.
+ */
+typedef struct whole_vector {
+    int64_t src, to;
+} whole_vector;
+
+typedef struct other_vector {
+    place at;
+    int64_t to;
+} other_vector;
+
 typedef struct located_panel {
     segment segments[GEMM_NR];
     int count;
+    int64_t t0, taps;  /* located */
     int64_t low, high; /* channels that are safe in every place */
-    place places[TAP_CHUNK][GEMM_NV];
+    int whole_count, masked_count, lane_count, line_count;
+    int64_t line[2 * TAP_CHUNK]; /* to fetch ahead: the ends of what each row of taps reads */
+    whole_vector whole[TAP_CHUNK * GEMM_NV];
+    other_vector other[TAP_CHUNK * GEMM_NV]; /* masked ones from the front, those of single lanes from the back */
 } located_panel;
 
-static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, int64_t taps) {
-    tap_run runs[GEMM_NR];
-    int64_t tap[3];
+/* A whole panel of one grid row that no tap takes outside the tensor, nor a vector load past the row. */
+static inline bool is_interior(const cx_patches *p, const located_panel *panel) {
+    const segment *s = panel->segments;
+    const int64_t step = p->step[2];
+    if (panel->count != 1 || s->count != GEMM_NR || p->stride.space[2] != 1 || step < 1 || step > 2) return false;
+    for (int d = 0; d < 3; ++d) {
+        const int64_t reach = (p->taps[d] - 1) * p->tap_step[d], width = d == 2 ? GEMM_NR * step - 1 : 0;
+        if (s->at[d] + (reach < 0 ? reach : 0) < 0) return false;
+        if (s->at[d] + (reach > 0 ? reach : 0) + width >= p->extent[d]) return false;
+    }
+    return true;
+}
+
+static void locate_interior(const cx_patches *p, located_panel *panel, int64_t t0, int64_t taps) {
+    const segment *s = panel->segments;
+    int64_t origin = s->image, tap[3];
+    for (int d = 0; d < 3; ++d) origin += s->at[d] * p->stride.space[d];
     tap_at(p, t0, tap);
-    panel->low = 0;
-    panel->high = p->channels;
     for (int64_t t = 0; t < taps; ++t) {
-        for (int s = 0; s < panel->count; ++s) runs[s] = locate_tap(p, panel->segments + s, tap);
-        for (int v = 0; v < GEMM_NV; ++v) {
-            place *at = &panel->places[t][v];
-            locate_vector(p, runs, panel->count, v * LANES, at);
-            if (at->kind == PLACE_LANES) continue;
-            if (at->low > panel->low) panel->low = at->low;
-            if (at->high < panel->high) panel->high = at->high;
+        const int64_t src = origin + tap[0] * p->tap_step[0] * p->stride.space[0] +
+                            tap[1] * p->tap_step[1] * p->stride.space[1] + tap[2] * p->tap_step[2];
+        for (int v = 0; v < GEMM_NV; ++v)
+            panel->whole[panel->whole_count++] = (whole_vector){src + v * LANES * p->step[2], t * GEMM_NR + v * LANES};
+        if (tap[2] == 0 || t == 0) {
+            panel->line[panel->line_count++] = src;
+            panel->line[panel->line_count++] = src + (GEMM_NR - 1) * p->step[2];
         }
         next_tap(p, tap);
     }
 }
 
-/* Taps [t0, t0 + taps) of those located, of one channel that is safe. `next`: the channel to be fetched ahead. */
-static inline __attribute__((always_inline)) void pack_channel(const located_panel *panel, const int step, int64_t t0,
-                                                               int64_t taps, const real *channel, const real *next,
-                                                               real *dst) {
-    for (int64_t t = t0; t < t0 + taps; ++t, dst += GEMM_NR) {
-        __builtin_prefetch(next + panel->places[t][0].src[0]);
-        __builtin_prefetch(next + panel->places[t][GEMM_NV - 1].src[1] + LANES - 1);
-#pragma GCC unroll 4
-        for (int v = 0; v < GEMM_NV; ++v) {
-            const place *at = &panel->places[t][v];
-            if (at->kind == PLACE_WHOLE) {
-                v_store(dst + v * LANES, load_step(channel + at->src[0], step));
-            } else if (at->kind == PLACE_MASKED) {
-                const vec_bits a = (vec_bits)load_step(channel + at->src[0], step) & at->mask[0];
-                const vec_bits b = (vec_bits)load_step(channel + at->src[1], step) & at->mask[1];
-                v_store(dst + v * LANES, (vec)(a | b));
-            } else {
-                copy_lanes(at, channel, dst + v * LANES);
-            }
-        }
+static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, int64_t taps) {
+    tap_run runs[GEMM_NR];
+    int64_t tap[3];
+    tap_at(p, t0, tap);
+    panel->t0 = t0;
+    panel->taps = taps;
+    panel->low = 0;
+    panel->high = p->channels;
+    panel->whole_count = panel->masked_count = panel->lane_count = panel->line_count = 0;
+    if (is_interior(p, panel)) {
+        locate_interior(p, panel, t0, taps);
+        return;
     }
+    for (int64_t t = 0; t < taps; ++t) {
+        for (int s = 0; s < panel->count; ++s) runs[s] = locate_tap(p, panel->segments + s, tap);
+        for (int v = 0; v < GEMM_NV; ++v) {
+            place at;
+            const int64_t to = t * GEMM_NR + v * LANES;
+            locate_vector(p, runs, panel->count, v * LANES, &at);
+            if (at.kind == PLACE_LANES) {
+                panel->other[TAP_CHUNK * GEMM_NV - ++panel->lane_count] = (other_vector){at, to};
+                continue;
+            }
+            if (at.low > panel->low) panel->low = at.low;
+            if (at.high < panel->high) panel->high = at.high;
+            if (at.kind == PLACE_WHOLE)
+                panel->whole[panel->whole_count++] = (whole_vector){at.src[0], to};
+            else
+                panel->other[panel->masked_count++] = (other_vector){at, to};
+            if ((v == 0 || v == GEMM_NV - 1) && (tap[2] == 0 || t == 0))
+                panel->line[panel->line_count++] = v ? at.src[1] + LANES - 1 : at.src[0];
+        }
+        next_tap(p, tap);
+    }
+}
+
+/* The located taps of one channel that is safe. `next`: the channel to be fetched ahead. */
+static inline __attribute__((always_inline)) void pack_channel(const located_panel *panel, const int step,
+                                                               const real *channel, const real *next, real *dst) {
+    for (int i = 0; i < panel->line_count; ++i) __builtin_prefetch(next + panel->line[i]);
+#pragma GCC unroll 2
+    for (int i = 0; i < panel->whole_count; ++i)
+        v_store(dst + panel->whole[i].to, load_step(channel + panel->whole[i].src, step));
+    for (int i = 0; i < panel->masked_count; ++i) {
+        const place *at = &panel->other[i].at;
+        const vec_bits a = (vec_bits)load_step(channel + at->src[0], step) & at->mask[0];
+        const vec_bits b = (vec_bits)load_step(channel + at->src[1], step) & at->mask[1];
+        v_store(dst + panel->other[i].to, (vec)(a | b));
+    }
+    for (int i = TAP_CHUNK * GEMM_NV - panel->lane_count; i < TAP_CHUNK * GEMM_NV; ++i)
+        copy_lanes(&panel->other[i].at, channel, dst + panel->other[i].to);
 }
 
 /* Rows of one channel that is not safe. */
@@ -269,16 +330,17 @@ static void pack_by_channels(const cx_patches *p, located_panel *panel, int64_t 
     const int64_t stride = p->stride.channel;
     const int step = (int)(p->step[2] * p->stride.space[2]);
     int64_t c = k0 / taps, t = k0 % taps;
-    locate_taps(p, panel, 0, taps);
+    panel->taps = 0;
     while (kn > 0) {
-        const int64_t n = taps - t < kn ? taps - t : kn;
-        const real *channel = (const real *)p->base + c * stride, *next = channel + 2 * stride;
+        const int64_t n = taps - t < kn ? taps - t : kn; /* all of them, but for the first and the last channel */
+        if (panel->taps != n || panel->t0 != t) locate_taps(p, panel, t, n);
+        const real *channel = (const real *)p->base + c * stride, *next = channel + AHEAD_CHANNELS * stride;
         if (c < panel->low || c >= panel->high)
             pack_unsafe_channel(p, panel, t, n, channel, dst);
         else if (step == 1)
-            pack_channel(panel, 1, t, n, channel, next, dst);
+            pack_channel(panel, 1, channel, next, dst);
         else
-            pack_channel(panel, 2, t, n, channel, next, dst);
+            pack_channel(panel, 2, channel, next, dst);
         dst += n * GEMM_NR;
         kn -= n;
         t = 0;

@@ -226,7 +226,7 @@ static inline convx_conv_params params_random(convx_dtype dtype) {
         const int64_t most = p.rank == 3 ? 6 : one_in(4) ? 40 : 9;
         p.in_channels = p.groups * (p.groups > 1 && one_in(2) ? 1 : random_in(1, most));
         p.out_channels = p.groups * (p.groups > 1 && one_in(2) ? 1 : random_in(1, most));
-        const bool pointwise = one_in(6);
+        const bool pointwise = one_in(6), plain = one_in(3); /* as Winograd wants them */
         if (!pointwise && one_in(3)) p.padding_mode = (int32_t)random_in(1, 4);
         if (p.padding_mode == 0 && one_in(3)) p.flags = CONVX_TRANSPOSED;
         for (int d = 0; d < p.rank; ++d) {
@@ -235,6 +235,10 @@ static inline convx_conv_params params_random(convx_dtype dtype) {
             p.kernel[d] = random_in(1, 5);
             p.stride[d] = one_in(2) ? 1 : random_in(1, 4);
             p.dilation[d] = one_in(2) ? 1 : random_in(1, 3);
+            if (plain) {
+                p.kernel[d] = 1 + 2 * random_in(0, one_in(4) ? 3 : 2);
+                p.stride[d] = p.dilation[d] = 1;
+            }
             p.pad_before[d] = one_in(3) ? 0 : random_in(-1, 4);
             p.pad_after[d] = one_in(2) ? p.pad_before[d] : random_in(-1, 4);
         }

@@ -18,6 +18,7 @@ static const shape shapes[] = {
     {"1x1", 5, 1, 130, 70, 13, 1, 1, 0},       {"a few places", 6, 1, 150, 90, 3, 3, 1, 1},
     {"depthwise", 4, 48, 48, 48, 33, 3, 1, 1}, {"groups", 3, 4, 32, 24, 23, 5, 2, 2},
     {"few channels", 3, 1, 3, 6, 64, 5, 1, 2}, {"one channel", 3, 1, 1, 1, 150, 7, 1, 3},
+    {"deep", 3, 1, 150, 34, 15, 3, 1, 1},      {"5x5", 2, 2, 22, 36, 21, 5, 1, 2},
 };
 
 static layer make(const shape *s, convx_dtype dtype, layout how) {

@@ -140,23 +140,39 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
 }
 
 /* One vector of tiles from where their patches lie, across: dst[point * point_step], for each row of points. */
-static void transform_across(const cx_winograd_grid *grid, const real *patches, const int64_t *offset, int64_t row_step,
-                             real *dst, int64_t point_step) {
-    const int points = grid->axis[1].points, rows = grid->axis[0].points;
-    vec places[CX_WINOGRAD_MAX_POINTS][CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+WINOGRAD_INLINE void transform_across(const int points, int rows, const real *patches, const int64_t *offset,
+                                      int64_t row_step, real *dst, int64_t point_step) {
+    const real *lane[CX_LANE_COUNT];
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) lane[i] = patches + offset[i];
     for (int r = 0; r < rows; ++r) {
+        vec places[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT], values[CX_WINOGRAD_MAX_POINTS];
+#pragma GCC unroll 8
         for (int q = 0; q < points; q += LANES) {
-            vec block[CX_LANE_COUNT];
 #pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i) block[i] = v_load(patches + offset[i] + r * row_step + q);
-            v_transpose(block);
+            for (int i = 0; i < LANES; ++i) places[q + i] = v_load(lane[i] + q);
+            v_transpose(places + q);
+        }
 #pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i) places[r][q + i] = block[i];
+        for (int i = 0; i < LANES; ++i) lane[i] += row_step;
+        winograd_input(points, places, values);
+#pragma GCC unroll 8
+        for (int s = 0; s < points; ++s) {
+            v_store(dst, values[s]);
+            dst += point_step;
         }
     }
-    const int64_t places_line = (CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT) * LANES;
-    const winograd_lines lines = {(const real *)places, LANES, places_line, dst, point_step, points * point_step, rows};
-    input_pass(&grid->axis[1], &lines);
+}
+
+static void transform_tiles_across(const cx_winograd_grid *grid, const real *patches, const int64_t *offset,
+                                   int64_t row_step, real *dst, int64_t point_step) {
+    const int rows = grid->axis[0].points;
+    switch (grid->axis[1].points) {
+    case 4: transform_across(4, rows, patches, offset, row_step, dst, point_step); break;
+    case 6: transform_across(6, rows, patches, offset, row_step, dst, point_step); break;
+    case 8: transform_across(8, rows, patches, offset, row_step, dst, point_step); break;
+    default: transform_across(1, rows, patches, offset, row_step, dst, point_step); break;
+    }
 }
 
 static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first,
@@ -186,7 +202,7 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
         }
         real *dst = (real *)dst_void + (k - k0) * nr;
         for (int64_t t = 0; t < count; t += LANES)
-            transform_across(grid, scratch, offset + t, row_step, dst + t / nr * panel_step + t % nr, point_step);
+            transform_tiles_across(grid, scratch, offset + t, row_step, dst + t / nr * panel_step + t % nr, point_step);
     }
 }
 
@@ -217,17 +233,18 @@ static void mark_not_finite(const cx_winograd_grid *grid, const tile_run *runs, 
 }
 
 /*
- * A vector of tiles' results, [row][column] with tiles as lanes, to rows of memory. Gives a vector of zeros, or of NaN
- * where a result is not finite.
+ * Products of a vector of tiles, transformed down already, across and to rows of memory. Gives a vector of zeros, or of
+ * NaN where a result is not finite.
  */
-WINOGRAD_INLINE vec place_results(const int width, vec (*results)[CX_WINOGRAD_MAX_POINTS], int height, vec bias,
-                                  real *out, int64_t row_step) {
+WINOGRAD_INLINE vec results_across(const int points, const int width, const vec *down, int height, vec bias, real *out,
+                                   int64_t row_step) {
     vec finite = v_zero();
     for (int i = 0; i < height; ++i, out += row_step) {
         vec block[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+        winograd_output(points, width, down + i * points, block);
 #pragma GCC unroll 16
         for (int j = 0; j < (width + LANES - 1) / LANES * LANES; ++j) {
-            block[j] = j < width ? results[i][j] + bias : v_zero();
+            block[j] = j < width ? block[j] + bias : v_zero();
             if (j < width) finite += block[j] * (real)0;
         }
 #pragma GCC unroll 8
@@ -241,6 +258,19 @@ WINOGRAD_INLINE vec place_results(const int width, vec (*results)[CX_WINOGRAD_MA
     return finite;
 }
 
+static vec results_of_tiles_across(const cx_winograd_axis *columns, const vec *down, int height, vec bias, real *out,
+                                   int64_t row_step) {
+    switch (columns->points * 8 + columns->outputs) {
+    case 4 * 8 + 2: return results_across(4, 2, down, height, bias, out, row_step);
+    case 6 * 8 + 2: return results_across(6, 2, down, height, bias, out, row_step);
+    case 6 * 8 + 4: return results_across(6, 4, down, height, bias, out, row_step);
+    case 8 * 8 + 2: return results_across(8, 2, down, height, bias, out, row_step);
+    case 8 * 8 + 4: return results_across(8, 4, down, height, bias, out, row_step);
+    case 8 * 8 + 6: return results_across(8, 6, down, height, bias, out, row_step);
+    default: return results_across(1, 1, down, height, bias, out, row_step);
+    }
+}
+
 static void winograd_output_tiles(const cx_winograd_grid *grid, const void *products_void, int64_t point_step,
                                   int64_t first, int64_t count, int64_t channel, void *scratch,
                                   const cx_winograd_result *result) {
@@ -252,21 +282,11 @@ static void winograd_output_tiles(const cx_winograd_grid *grid, const void *prod
     vec finite = v_zero();
     real *out = scratch;
     for (int64_t t = 0; t < count; t += LANES) {
-        vec down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS],
-            across[CX_WINOGRAD_MAX_POINTS][CX_WINOGRAD_MAX_POINTS];
-        const winograd_lines first_pass = {
+        vec down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
+        const winograd_lines lines = {
             products + t, points * point_step, point_step, (real *)down, points * LANES, LANES, points};
-        output_pass(rows, &first_pass);
-        const winograd_lines second_pass = {
-            (const real *)down, LANES, points * LANES, (real *)across, LANES, CX_WINOGRAD_MAX_POINTS * LANES, height};
-        output_pass(columns, &second_pass);
-        real *at = out + t * width;
-        switch (width) {
-        case 2: finite += place_results(2, across, height, bias, at, row_step); break;
-        case 4: finite += place_results(4, across, height, bias, at, row_step); break;
-        case 6: finite += place_results(6, across, height, bias, at, row_step); break;
-        default: finite += place_results(1, across, height, bias, at, row_step); break;
-        }
+        output_pass(rows, &lines);
+        finite += results_of_tiles_across(columns, down, height, bias, out + t * width, row_step);
     }
     tile_run runs[CX_WINOGRAD_MAX_TILES];
     const int n = split_tiles(grid, first, count, runs);

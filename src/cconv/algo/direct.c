@@ -52,7 +52,8 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         decision->reason = "stencil, vectors along channels";
         return true;
     }
-    if (conv->pass != CONVX_WEIGHT_GRADIENT && cx_direct_planes_decide(conv, kernels, threads, decision)) {
+    if (conv->pass == CONVX_WEIGHT_GRADIENT ? cx_direct_plane_weights_decide(conv, kernels, threads, decision)
+                                            : cx_direct_planes_decide(conv, kernels, threads, decision)) {
         decision->variant = WAY_PLANES;
         decision->reason = "stencil, plane by plane";
         return true;
@@ -71,7 +72,8 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     if (decision->variant == WAY_CHANNELS)
         cx_direct_channels_run(conv, kernels, decision, tensors, workspace);
     else if (decision->variant == WAY_PLANES)
-        cx_direct_planes_run(conv, kernels, decision, tensors, workspace);
+        (conv->pass == CONVX_WEIGHT_GRADIENT ? cx_direct_plane_weights_run
+                                             : cx_direct_planes_run)(conv, kernels, decision, tensors, workspace);
     else if (conv->pass == CONVX_WEIGHT_GRADIENT)
         cx_direct_weight_run(conv, kernels, decision, tensors, workspace);
     else

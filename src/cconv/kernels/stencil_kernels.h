@@ -115,6 +115,21 @@ typedef struct cx_stencil_plane {
     bool out_dense;
 } cx_stencil_plane;
 
+/*
+ * Weight gradient of the same, as vectors of partial sums:
+ *   sums[th][tw][lane] += sum over r, vectors k of y_rows[r][j] * x_rows[r * step + th][j * columns->step + tw]
+ * where j is the lane's column of vector k; columns->once is set. The sums of the planes follow each other.
+ */
+typedef struct cx_stencil_plane_outer {
+    const cx_stencil_columns *columns;
+    const void *masks;
+    const void **x_rows, **y_rows; /* not preserved */
+    const int64_t *x_advance, *y_advance;
+    int64_t planes, height;
+    int64_t taps_h, step;
+    void *sums;
+} cx_stencil_plane_outer;
+
 typedef struct cx_stencil_kernels {
     /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries and those equal
      * to `zeros` stay. */
@@ -133,6 +148,7 @@ typedef struct cx_stencil_kernels {
     /* (vectors not in [left, right), and one more) * (taps + 1) vectors */
     void (*plane_masks)(void *masks, const cx_stencil_columns *columns);
     void (*plane)(const cx_stencil_plane *args);
+    void (*plane_outer)(const cx_stencil_plane_outer *args);
     /* totals[i] += sum of the i-th vector of sums, which becomes zero */
     void (*collect)(double *totals, void *sums, int64_t n);
 } cx_stencil_kernels;

@@ -8,6 +8,7 @@
 #include "base/correlation.h"
 #include "kernels/stencil_kernels.h"
 #include "kernels/stencil_pairs.h"
+#include "vec/shuffle.h"
 #include "vec/vec.h"
 
 #define STENCIL_INLINE static inline __attribute__((always_inline))
@@ -184,9 +185,29 @@ static void stencil_join(void *out, int64_t dst_row, const void *even, const voi
     }
 }
 
+/* The sums of a whole block of vectors at once, each in the order of v_sum. */
+STENCIL_INLINE vec sums_of(const real *s) {
+    vec rows[CX_BYTES / sizeof(real)];
+    STENCIL_UNROLL for (int i = 0; i < LANES; ++i) rows[i] = v_load(s + i * LANES);
+    v_transpose(rows);
+    STENCIL_UNROLL for (int width = LANES / 2; width > 0; width /= 2) {
+        STENCIL_UNROLL for (int i = 0; i < width; ++i) rows[i] += rows[i + width];
+    }
+    return rows[0];
+}
+
 static void stencil_collect(double *totals, void *sums, int64_t n) {
     real *s = sums;
-    for (int64_t i = 0; i < n; ++i, s += LANES) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES, s += LANES * LANES) {
+        real total[CX_BYTES / sizeof(real)];
+        v_store(total, sums_of(s));
+        for (int k = 0; k < LANES; ++k) {
+            totals[i + k] += (double)total[k];
+            v_store(s + k * LANES, v_zero());
+        }
+    }
+    for (; i < n; ++i, s += LANES) {
         totals[i] += (double)v_sum(v_load(s));
         v_store(s, v_zero());
     }

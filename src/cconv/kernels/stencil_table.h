@@ -5,6 +5,7 @@
 #include "kernels/stencil_channels.h"
 #include "kernels/stencil_outer.h"
 #include "kernels/stencil_planar.h"
+#include "kernels/stencil_plane_outer.h"
 #include "kernels/stencil_planes.h"
 
 #define STENCIL_KERNELS                            \
@@ -18,6 +19,7 @@
         .channels_outer = stencil_channels_outer,  \
         .plane_masks = stencil_plane_masks,        \
         .plane = stencil_plane,                    \
+        .plane_outer = stencil_plane_outer,        \
         .collect = stencil_collect,                \
     }
 

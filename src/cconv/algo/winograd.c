@@ -84,10 +84,6 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
 bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *w,
                         const char **reason) {
     const int outputs = variant & CX_WINOGRAD_OUTPUTS;
-    if (conv->pass == CONVX_WEIGHT_GRADIENT) {
-        *reason = "weight gradients go another way";
-        return false;
-    }
     if (cx_correlation_count(conv) != 1) {
         *reason = "needs a stride of 1";
         return false;
@@ -154,10 +150,9 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
 }
 
 /* Not less exact than F(4x4, 3x3): then auto may take it. */
-static bool exact_enough(const cx_winograd *w) {
-    const cx_winograd_axis *a = w->grid.axis;
-    if (a[0].points > 1 && a[1].points > 1) return a[0].points <= 6 && a[1].points <= 6;
-    return a[0].outputs <= 4 && a[1].outputs <= 4;
+static bool exact_enough(const int64_t taps[3], int outputs) {
+    const bool plane = taps[1] > 1 && taps[2] > 1;
+    return plane ? outputs + cx_max(taps[1], taps[2]) - 1 <= 6 : outputs <= 4;
 }
 
 static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads, bool kept,
@@ -167,6 +162,9 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
     const int64_t source = forward ? conv->x.channel : conv->y.channel;
     const int64_t result = forward ? conv->y.channel : conv->x.channel;
     const int64_t across = forward ? conv->y.space[2] : conv->x.space[2];
+    decision->on_request = !exact_enough(conv->kernel, outputs);
+    if (conv->pass == CONVX_WEIGHT_GRADIENT)
+        return cx_winograd_weight_decide(conv, kernels, outputs, threads, decision);
     int variant = outputs;
     if (source == 1 && result == 1 && across != 1) variant |= CX_WINOGRAD_CHANNELS;
     if (!cx_winograd_set_up(conv, kernels, variant, &w, &decision->reason)) return false;
@@ -177,7 +175,6 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
     }
     decision->variant = variant;
     decision->cost = cost_of(&w, kernels, kept);
-    decision->on_request = !exact_enough(&w);
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->packed_bytes = variant & CX_WINOGRAD_ON_THE_WAY ? 0 : cx_winograd_filter_bytes(&w);
     decision->thread_bytes = w.product_bytes + w.scratch_bytes;
@@ -208,6 +205,14 @@ static bool decide_6x6(const cx_conv *conv, const cx_kernels *kernels, int threa
     return can;
 }
 
+static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const cx_tensors *tensors,
+                void *workspace) {
+    if (conv->pass == CONVX_WEIGHT_GRADIENT)
+        cx_winograd_weight_run(conv, kernels, decision, tensors, workspace);
+    else
+        cx_winograd_run(conv, kernels, decision, tensors, workspace);
+}
+
 static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
                  void *packed) {
     cx_winograd w;
@@ -216,6 +221,6 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
         cx_winograd_pack(&w, kernels, decision->threads, weights, packed);
 }
 
-const cx_algorithm cx_algorithm_winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decide_2x2, cx_winograd_run, pack};
-const cx_algorithm cx_algorithm_winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decide_4x4, cx_winograd_run, pack};
-const cx_algorithm cx_algorithm_winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decide_6x6, cx_winograd_run, pack};
+const cx_algorithm cx_algorithm_winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decide_2x2, run, pack};
+const cx_algorithm cx_algorithm_winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decide_4x4, run, pack};
+const cx_algorithm cx_algorithm_winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decide_6x6, run, pack};

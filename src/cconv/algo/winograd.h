@@ -44,4 +44,10 @@ void cx_winograd_pack(const cx_winograd *winograd, const cx_kernels *kernels, in
 void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                      const cx_tensors *tensors, void *workspace);
 
+/* Weight gradients: winograd_weight.c. */
+bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,
+                               cx_decision *decision);
+void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                            const cx_tensors *tensors, void *workspace);
+
 #endif

@@ -5,6 +5,7 @@
 #ifndef CX_KERNELS_WINOGRAD_KERNELS_H
 #define CX_KERNELS_WINOGRAD_KERNELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/conv.h"
@@ -46,6 +47,12 @@ typedef struct cx_winograd_result {
     unsigned char *not_finite; /* one an image: set where a result is infinite or not a number */
 } cx_winograd_result;
 
+/* Tiles side by side in a dense copy: channels are consecutive, `channels` a multiple of the vector. */
+typedef struct cx_winograd_strip {
+    const void *base;
+    int64_t row_step, column_step, tile_step, tiles, channels;
+} cx_winograd_strip;
+
 /* Elements of scratch that the transforms of `count` tiles need. */
 static inline int64_t cx_winograd_scratch(const cx_winograd_grid *grid, int64_t count, int lanes) {
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
@@ -83,6 +90,15 @@ typedef struct cx_winograd_kernels {
     void (*output_channels)(const cx_winograd_grid *grid, const void *products, int64_t point_step, int64_t tile_step,
                             int64_t first, int64_t count, int64_t channel, int64_t channels,
                             const cx_winograd_result *result);
+    /*
+     * For weight gradients. Patches of a strip, or tiles of output gradients (`gradient`: values of filters of axis.taps
+     * places), to dst[point * point_step + tile * tile_step + channel], in panels of so many channels.
+     */
+    void (*strip)(const cx_winograd_axis axis[2], bool gradient, const cx_winograd_strip *strip, void *dst,
+                  int64_t point_step, int64_t tile_step, int64_t panel, int64_t panel_step);
+    /* products[point * point_step + filter] to axis.outputs taps of `count` filters that lie in_stride apart. */
+    void (*weights)(const cx_winograd_axis axis[2], const void *products, int64_t point_step, int64_t count,
+                    const int64_t tap_stride[2], int64_t in_stride, void *dst, unsigned char *not_finite);
 } cx_winograd_kernels;
 
 #endif

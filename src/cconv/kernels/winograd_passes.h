@@ -55,7 +55,13 @@ WINOGRAD_INLINE void output_lines(const int points, const int outputs, const win
 
 static void filter_pass(const cx_winograd_axis *axis, const winograd_lines *at) {
     switch (axis->points * 8 + axis->taps) {
+    case 4 * 8 + 2: filter_lines(4, 2, at); break;
     case 4 * 8 + 3: filter_lines(4, 3, at); break;
+    case 6 * 8 + 2: filter_lines(6, 2, at); break;
+    case 6 * 8 + 4: filter_lines(6, 4, at); break;
+    case 8 * 8 + 2: filter_lines(8, 2, at); break;
+    case 8 * 8 + 4: filter_lines(8, 4, at); break;
+    case 8 * 8 + 6: filter_lines(8, 6, at); break;
     case 6 * 8 + 3: filter_lines(6, 3, at); break;
     case 8 * 8 + 3: filter_lines(8, 3, at); break;
     case 6 * 8 + 5: filter_lines(6, 5, at); break;
@@ -77,6 +83,12 @@ static void input_pass(const cx_winograd_axis *axis, const winograd_lines *at) {
 static void output_pass(const cx_winograd_axis *axis, const winograd_lines *at) {
     switch (axis->points * 8 + axis->outputs) {
     case 4 * 8 + 2: output_lines(4, 2, at); break;
+    case 4 * 8 + 3: output_lines(4, 3, at); break;
+    case 6 * 8 + 3: output_lines(6, 3, at); break;
+    case 6 * 8 + 5: output_lines(6, 5, at); break;
+    case 8 * 8 + 3: output_lines(8, 3, at); break;
+    case 8 * 8 + 5: output_lines(8, 5, at); break;
+    case 8 * 8 + 7: output_lines(8, 7, at); break;
     case 6 * 8 + 2: output_lines(6, 2, at); break;
     case 6 * 8 + 4: output_lines(6, 4, at); break;
     case 8 * 8 + 2: output_lines(8, 2, at); break;

@@ -4,6 +4,7 @@
 
 #include "kernels/winograd_channels.h"
 #include "kernels/winograd_filters.h"
+#include "kernels/winograd_strips.h"
 #include "kernels/winograd_tiles.h"
 
 /* clang-format off */
@@ -14,6 +15,8 @@
         .output_tiles = winograd_output_tiles,       \
         .input_channels = winograd_input_channels,   \
         .output_channels = winograd_output_channels, \
+        .strip = winograd_strip,                     \
+        .weights = winograd_weights,                 \
     }
 /* clang-format on */
 

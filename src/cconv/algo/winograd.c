@@ -17,9 +17,9 @@
 static const char *axis_of(const cx_correlation *c, int d, int outputs, cx_winograd_axis *axis) {
     const int64_t taps = c->taps[d];
     *axis = (cx_winograd_axis){1, 1, 1};
+    if (c->step[d] != 1) return "needs a stride of 1";
     if (taps == 1) return NULL;
     if (taps != 3 && taps != 5 && taps != 7) return "needs 3, 5 or 7 taps";
-    if (c->step[d] != 1) return "needs a stride of 1";
     if (c->tap_step[d] != 1 && c->tap_step[d] != -1) return "needs a dilation of 1";
     if (outputs + taps - 1 > CX_WINOGRAD_MAX_POINTS) return "tiles this large are only built for shorter kernels";
     *axis = (cx_winograd_axis){(int)taps, outputs, (int)taps + outputs - 1};
@@ -46,8 +46,8 @@ static int64_t odd_lines(int64_t elements, size_t size) {
 
 /* `total` in equal parts of at most `most`, multiples of `unit`. */
 static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
-    const int64_t parts = cx_ceil_div(total, cx_max(most / unit * unit, unit));
-    return cx_round_up(cx_ceil_div(total, parts), unit);
+    const int64_t parts = cx_max(cx_ceil_div(total, cx_max(most / unit * unit, unit)), 1);
+    return cx_round_up(cx_max(cx_ceil_div(total, parts), 1), unit);
 }
 
 static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
@@ -61,7 +61,7 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     w->co_block = even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
     const int64_t most = shared ? w->tiles : l2 / 2 / (w->points * w->k * size);
     w->block = even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), tile_unit);
-    if (shared) w->block = cx_round_up(w->tiles, tile_unit);
+    if (shared) w->block = cx_round_up(cx_max(w->tiles, 1), tile_unit);
     if (channels) {
         w->input_row = cx_round_up(w->k, 16) + 16;
         w->input_point = odd_lines(w->block * w->input_row, w->size);

@@ -95,7 +95,7 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     const int64_t tile_bytes = l->points * (l->panels * nr + l->y_channels) * (int64_t)l->size;
     const int64_t most = cx_min(MOST_TILES, SHARE_L2 * (int64_t)cx_cpu_get()->l2 / tile_bytes);
     const int64_t piece = cx_min(PIECE, l->tiles[1]);
-    l->block_pieces = cx_min(cx_max(most / piece, 1), l->pieces);
+    l->block_pieces = cx_max(cx_min(most / piece, l->pieces), 1);
     l->block_tiles = l->block_pieces * piece;
     l->panel_step = l->block_tiles * nr;
     l->x_point = odd_lines(l->panels * l->panel_step, l->size);
@@ -117,7 +117,7 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     return NULL;
 }
 
-static bool one_block(const layer *l) { return l->block_pieces == l->pieces; }
+static bool one_block(const layer *l) { return l->block_pieces >= l->pieces; }
 
 /* ---- Strips ---------------------------------------------------------------------------------------------------- */
 

@@ -15,7 +15,7 @@ static void load_patch(const cx_winograd_grid *grid, const cx_winograd_source *s
             int64_t x = at->column + s;
             if (s < at->low || s >= at->high) x = cx_padded_index(x, source->extent[2], source->mode);
             vec *place = &patch[r * columns + s];
-            if (at->row[r] < 0 || x < 0) {
+            if (at->row[r] == NO_ROW || x < 0) {
                 *place = v_zero();
                 continue;
             }
@@ -27,7 +27,7 @@ static void load_patch(const cx_winograd_grid *grid, const cx_winograd_source *s
 static bool is_inside(const cx_winograd_grid *grid, const source_run *at) {
     bool inside = at->low == 0 && at->high == at->columns;
     for (int r = 0; r < grid->axis[0].points; ++r) {
-        if (at->row[r] < 0) inside = false;
+        if (at->row[r] == NO_ROW) inside = false;
         if (r > 0 && at->row[r] - at->row[r - 1] != at->row[1] - at->row[0]) inside = false; /* reflected */
     }
     return inside;

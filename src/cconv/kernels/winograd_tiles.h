@@ -37,10 +37,12 @@ static int split_tiles(const cx_winograd_grid *grid, int64_t first, int64_t coun
     return n;
 }
 
+#define NO_ROW (INT64_MIN / 2) /* it lies in the padding; differences of two do not overflow */
+
 /* Where the patches of a run lie in a plane; the same for all channels of one depth tap. */
 typedef struct source_run {
-    int64_t plane; /* offset of the plane that is read, in channel 0; -1: it lies in the padding */
-    int64_t row[CX_WINOGRAD_MAX_POINTS]; /* offset in the plane, or -1 */
+    int64_t plane;                       /* offset of the plane that is read, in channel 0 */
+    int64_t row[CX_WINOGRAD_MAX_POINTS]; /* offset in the plane, or NO_ROW */
     int64_t column, columns;             /* the first place of the first patch, and all of them */
     int64_t low, high;                   /* of those: inside the plane */
     bool blank;
@@ -56,8 +58,8 @@ static source_run locate_source(const cx_winograd_grid *grid, const cx_winograd_
     for (int r = 0; r < grid->axis[0].points; ++r) {
         const int64_t row = run->place[1] * grid->axis[0].outputs * source->step[1] + source->origin[1] + r;
         const int64_t y = cx_padded_index(row, source->extent[1], source->mode);
-        at.row[r] = depth < 0 || y < 0 ? -1 : y * source->stride.space[1];
-        if (at.row[r] >= 0) at.blank = false;
+        at.row[r] = depth < 0 || y < 0 ? NO_ROW : y * source->stride.space[1];
+        if (at.row[r] != NO_ROW) at.blank = false;
     }
     at.column = run->place[2] * grid->axis[1].outputs * source->step[2] + source->origin[2];
     at.columns = (run->count - 1) * grid->axis[1].outputs * source->step[2] + grid->axis[1].points;
@@ -71,7 +73,7 @@ static void transform_some(const cx_winograd_axis *axis, const real *plane, cons
                            int64_t column, int64_t n, real *out, int64_t out_step) {
     vec rows[CX_WINOGRAD_MAX_POINTS], values[CX_WINOGRAD_MAX_POINTS];
     for (int r = 0; r < axis->points; ++r) {
-        if (at->row[r] < 0) {
+        if (at->row[r] == NO_ROW) {
             rows[r] = v_zero();
             continue;
         }
@@ -104,8 +106,8 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
     }
     bool straight = step == 1;
     for (int r = 1; r < axis->points; ++r)
-        if (at->row[r] < 0 || at->row[r] - at->row[r - 1] != at->row[1] - at->row[0]) straight = false;
-    if (at->row[0] < 0) straight = false;
+        if (at->row[r] == NO_ROW || at->row[r] - at->row[r - 1] != at->row[1] - at->row[0]) straight = false;
+    if (at->row[0] == NO_ROW) straight = false;
     int64_t j = at->low;
     if (straight) {
         const int64_t chunks = (at->high - j) / LANES;

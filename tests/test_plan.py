@@ -22,7 +22,7 @@ from layers import (
     layers,
 )
 
-CANDIDATES = ("winograd_4x4", "winograd_2x2", "winograd_6x6", "gemm", "direct", "reference")
+CANDIDATES = ("direct", "gemm", "winograd_4x4", "winograd_2x2", "winograd_6x6", "reference")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

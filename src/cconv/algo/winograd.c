@@ -109,6 +109,8 @@ bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int vari
     for (int d = 0; d < 2; ++d) w->grid.tiles[d] = cx_ceil_div(c->grid[d + 1], w->grid.axis[d].outputs);
     w->k = c->ci * c->taps[0];
     w->tiles = c->batch * c->grid[0] * w->grid.tiles[0] * w->grid.tiles[1];
+    if (w->tiles <= FEW_PANELS * kernels->gemm.nr)
+        w->variant |= CX_WINOGRAD_SHARED | (variant & CX_WINOGRAD_KEPT ? 0 : CX_WINOGRAD_ON_THE_WAY);
     set_blocks(w, kernels);
     return true;
 }
@@ -165,15 +167,10 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
     decision->on_request = !exact_enough(conv->kernel, outputs);
     if (conv->pass == CONVX_WEIGHT_GRADIENT)
         return cx_winograd_weight_decide(conv, kernels, outputs, threads, decision);
-    int variant = outputs;
+    int variant = outputs | (kept ? CX_WINOGRAD_KEPT : 0);
     if (source == 1 && result == 1 && across != 1) variant |= CX_WINOGRAD_CHANNELS;
     if (!cx_winograd_set_up(conv, kernels, variant, &w, &decision->reason)) return false;
-    if (w.tiles <= FEW_PANELS * kernels->gemm.nr) {
-        variant |= CX_WINOGRAD_SHARED;
-        if (!kept) variant |= CX_WINOGRAD_ON_THE_WAY;
-        cx_winograd_set_up(conv, kernels, variant, &w, &decision->reason);
-    }
-    decision->variant = variant;
+    variant = decision->variant = w.variant;
     decision->cost = cost_of(&w, kernels, kept);
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->packed_bytes = variant & CX_WINOGRAD_ON_THE_WAY ? 0 : cx_winograd_filter_bytes(&w);
@@ -187,7 +184,12 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
         decision->thread_bytes += w.filter_bytes;
     else if (!kept)
         decision->shared_bytes += decision->packed_bytes;
-    decision->reason = variant & CX_WINOGRAD_CHANNELS ? "vectors along channels" : "vectors along tiles";
+    static const char *const remarks[2][2] = {
+        {"vectors along tiles", "vectors along tiles; transformed tiles fill more than the second-level cache"},
+        {"vectors along channels", "vectors along channels; transformed tiles fill more than the second-level cache"}};
+    const bool large = decision->thread_bytes + decision->shared_bytes - (kept ? 0 : decision->packed_bytes) >
+                       (size_t)decision->threads * cx_cpu_get()->l2;
+    decision->reason = remarks[(variant & CX_WINOGRAD_CHANNELS) != 0][large];
     return true;
 }
 
@@ -221,6 +223,6 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
         cx_winograd_pack(&w, kernels, decision->threads, weights, packed);
 }
 
-const cx_algorithm cx_algorithm_winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decide_2x2, run, pack};
-const cx_algorithm cx_algorithm_winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decide_4x4, run, pack};
-const cx_algorithm cx_algorithm_winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decide_6x6, run, pack};
+const cx_algorithm cx_algorithm_winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decide_2x2, run, pack, COST_CALL};
+const cx_algorithm cx_algorithm_winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decide_4x4, run, pack, COST_CALL};
+const cx_algorithm cx_algorithm_winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decide_6x6, run, pack, COST_CALL};

@@ -9,8 +9,9 @@
 enum {
     CX_WINOGRAD_OUTPUTS = 7,
     CX_WINOGRAD_CHANNELS = 8, /* vectors along channels, not along tiles */
-    CX_WINOGRAD_SHARED = 16,  /* few tiles: transformed once for all threads, which share out the result's channels */
-    CX_WINOGRAD_ON_THE_WAY = 32, /* filters are transformed block by block where they are used */
+    CX_WINOGRAD_KEPT = 16,    /* filters are transformed in advance */
+    CX_WINOGRAD_SHARED = 32,  /* few tiles: transformed once for all threads, which share out the result's channels */
+    CX_WINOGRAD_ON_THE_WAY = 64, /* filters are transformed block by block where they are used */
 };
 
 /*
@@ -32,7 +33,7 @@ typedef struct cx_winograd {
     size_t input_bytes, filter_bytes, product_bytes, scratch_bytes; /* of a block, all tiles if shared */
 } cx_winograd;
 
-/* False with *reason where the method does not apply. */
+/* Adds SHARED and ON_THE_WAY to the variant where they pay. False with *reason where the method does not apply. */
 bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *winograd,
                         const char **reason);
 

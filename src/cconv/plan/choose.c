@@ -2,8 +2,8 @@
 
 /* Of two that cost the same, the first is taken. */
 static const cx_algorithm *const candidates[] = {
-    &cx_algorithm_gemm,         &cx_algorithm_winograd_4x4, &cx_algorithm_winograd_2x2,
-    &cx_algorithm_winograd_6x6, &cx_algorithm_direct,       &cx_algorithm_reference,
+    &cx_algorithm_direct,       &cx_algorithm_gemm,         &cx_algorithm_winograd_4x4,
+    &cx_algorithm_winograd_2x2, &cx_algorithm_winograd_6x6, &cx_algorithm_reference,
 };
 
 const cx_algorithm *cx_candidate(int index) {
@@ -46,6 +46,7 @@ convx_status cx_choose(const cx_conv *conv, const cx_kernels *kernels, convx_alg
         if (!cx_candidate_matches(wanted, algorithm->id)) continue;
         const bool last_resort = wanted == CONVX_ALGO_AUTO && algorithm->id == CONVX_ALGO_REFERENCE;
         if (last_resort && (found || limited)) continue;
+        if (found && choice->decision.cost <= algorithm->least_cost) continue;
         cx_decision decision;
         if (!cx_candidate_decide(algorithm, conv, kernels, threads, kept, limit, &decision)) {
             limited = limited || decision.reason == NULL;

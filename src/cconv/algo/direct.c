@@ -4,7 +4,7 @@
  */
 #include "algo/direct.h"
 
-enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2 };
+enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3 };
 
 int cx_direct_threads(double cycles, int threads) {
     const double useful = cycles / 30000;
@@ -58,6 +58,11 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         decision->reason = "stencil, plane by plane";
         return true;
     }
+    if (cx_direct_plane_spread_decide(conv, kernels, threads, decision)) {
+        decision->variant = WAY_SPREAD;
+        decision->reason = "stencil, plane by plane";
+        return true;
+    }
     if (conv->pass == CONVX_WEIGHT_GRADIENT)
         cx_direct_weight_decide(conv, kernels, threads, decision);
     else
@@ -71,6 +76,8 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
                 void *workspace) {
     if (decision->variant == WAY_CHANNELS)
         cx_direct_channels_run(conv, kernels, decision, tensors, workspace);
+    else if (decision->variant == WAY_SPREAD)
+        cx_direct_plane_spread_run(conv, kernels, decision, tensors, workspace);
     else if (decision->variant == WAY_PLANES)
         (conv->pass == CONVX_WEIGHT_GRADIENT ? cx_direct_plane_weights_run
                                              : cx_direct_planes_run)(conv, kernels, decision, tensors, workspace);

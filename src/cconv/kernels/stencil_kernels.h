@@ -130,6 +130,32 @@ typedef struct cx_stencil_plane_outer {
     void *sums;
 } cx_stencil_plane_outer;
 
+/*
+ * Rows, or columns, of one parity in an input gradient of stride 2: result place 2 q + parity meets source places
+ * q + first + t with the weights at `weights` + t * (the stride of those taps), t < taps.
+ */
+typedef struct cx_stencil_spread_phase {
+    int64_t first, taps, weights;
+} cx_stencil_spread_phase;
+
+/*
+ * Input gradient of stride 2 both ways, of a block of rows that begins with an even one, then of the planes after it:
+ * pairs of result columns are what `columns` counts, and its taps are those of both parities.
+ */
+typedef struct cx_stencil_plane_spread {
+    const cx_stencil_columns *columns;
+    const void *masks;
+    const void **rows; /* `count`; not preserved */
+    const int64_t *advance;
+    int64_t count, planes;
+    cx_stencil_spread_phase row_phase[2], column_phase[2];
+    const void *weights, *start;
+    int64_t weights_plane, weights_row, weights_column, start_plane;
+    void *out;
+    int64_t out_plane, out_row, height, width;
+    bool out_dense; /* as in cx_stencil_plane */
+} cx_stencil_plane_spread;
+
 typedef struct cx_stencil_kernels {
     /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries and those equal
      * to `zeros` stay. */
@@ -148,6 +174,7 @@ typedef struct cx_stencil_kernels {
     /* (vectors not in [left, right), and one more) * (taps + 1) vectors */
     void (*plane_masks)(void *masks, const cx_stencil_columns *columns);
     void (*plane)(const cx_stencil_plane *args);
+    void (*plane_spread)(const cx_stencil_plane_spread *args);
     void (*plane_outer)(const cx_stencil_plane_outer *args);
     /* totals[i] += sum of the i-th vector of sums, which becomes zero */
     void (*collect)(double *totals, void *sums, int64_t n);

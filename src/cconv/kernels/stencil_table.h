@@ -6,6 +6,7 @@
 #include "kernels/stencil_outer.h"
 #include "kernels/stencil_planar.h"
 #include "kernels/stencil_plane_outer.h"
+#include "kernels/stencil_plane_spread.h"
 #include "kernels/stencil_planes.h"
 
 #define STENCIL_KERNELS                            \
@@ -19,6 +20,7 @@
         .channels_outer = stencil_channels_outer,  \
         .plane_masks = stencil_plane_masks,        \
         .plane = stencil_plane,                    \
+        .plane_spread = stencil_plane_spread,      \
         .plane_outer = stencil_plane_outer,        \
         .collect = stencil_collect,                \
     }

@@ -7,17 +7,29 @@ from dataclasses import dataclass
 import convx
 import numpy as np
 import oracle
+import tiles
 from hypothesis import settings
 from hypothesis import strategies as st
 
 ALGORITHMS = ("auto", "gemm", "direct", "reference")
+# Winograd's, by size: they serve some layers only, and have tests of their own beside those of all algorithms.
+TILES = tuple(tiles.OUTPUTS)
 MODES = tuple(oracle.NUMPY_MODES)
 DTYPES = (np.float32, np.float64)
 # Activations that map integers to integers.
 EXACT_ACTIVATIONS = (None, "relu", "relu6", "hardtanh")
 
 # The least share of random layers that an algorithm must serve.
-LEAST_SHARE = {"auto": 1.0, "reference": 1.0, "gemm": 0.9, "direct": 0.5}
+LEAST_SHARE = {
+    "auto": 1.0,
+    "reference": 1.0,
+    "gemm": 0.9,
+    "direct": 0.5,
+    # of layers that tiled_layers() draws
+    "winograd_2x2": 0.95,
+    "winograd_4x4": 0.6,
+    "winograd_6x6": 0.2,
+}
 
 _EFFORT = {"ci": 1.0, "quick": 0.2, "thorough": 40.0}[os.environ.get("CONVX_HYPOTHESIS", "ci")]
 
@@ -48,6 +60,30 @@ class Layer:
     dtype: type
     activation: str | None
     with_bias: bool
+
+    @classmethod
+    def of_shapes(cls, x_shape, w_shape, padding=0, dtype=np.float32, transposed=False):
+        """A batched channels-first layer of stride 1 without groups or bias."""
+        rank = len(x_shape) - 2
+        return cls(
+            rank=rank,
+            transposed=transposed,
+            batch=x_shape[0],
+            in_channels=x_shape[1],
+            out_channels=w_shape[1] if transposed else w_shape[0],
+            groups=1,
+            extent=x_shape[2:],
+            kernel=w_shape[2:],
+            stride=1,
+            padding=padding,
+            dilation=1,
+            output_padding=0,
+            padding_mode="zeros",
+            layout="channels_first",
+            dtype=dtype,
+            activation=None,
+            with_bias=False,
+        )
 
     @property
     def axes(self):
@@ -153,6 +189,15 @@ class Layer:
         return oracle.grad_weight(x, self.w_shape, gy, stride, self.pairs, dilation, self.groups, mode, wide)
 
 
+def repeats_of(layer):
+    """At most so many places of the padded input are one place of the input, and add to its gradient; and one more."""
+    repeats = 1
+    if layer.padding_mode != "zeros":
+        for n, (before, after) in zip(layer.extent, layer.pairs, strict=True):
+            repeats *= -(-(before + n + after) // n) + 1
+    return repeats
+
+
 def _int_or_one_an_axis(draw, values):
     """The tuple, or the int that means the same, when there is one, or a list or NumPy ints."""
     form = draw(st.sampled_from(("int", "tuple", "list", "numpy")))
@@ -229,6 +274,48 @@ def layers(draw, transposed=False, batches=(None, 1, 1, 2, 3), widest=40, activa
     )
 
 
+@st.composite
+def tiled_layers(draw, transposed=False, activations=(None,), taps=(1, 3, 3, 3, 5, 7), max_channels=40, widest=33):
+    """Layers that Winograd's tiles serve, the smallest at least: odd tails, every pad, channels around vectors."""
+    rank = draw(st.integers(1, 3))
+    groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
+    ins = draw(st.one_of(st.integers(1, 9), st.integers(1, max_channels // groups)))
+    outs = draw(st.one_of(st.integers(1, 9), st.integers(1, max_channels // groups)))
+    kernel = [draw(st.sampled_from(taps)) for _ in range(rank)]
+    if rank == 3:
+        kernel[0] = draw(st.integers(1, 3))
+    if kernel[-1] == 1 and (rank == 1 or kernel[-2] == 1):
+        kernel[-1] = 3
+    mode = "zeros" if transposed else draw(st.sampled_from(("zeros", "zeros", *MODES)))
+    most = max(kernel) if mode == "zeros" else 9
+    padding = tuple((draw(st.integers(0, most)), draw(st.integers(0, most))) for _ in range(rank))
+    if draw(st.booleans()):
+        padding = tuple(((k - 1) // 2, (k - 1) // 2) for k in kernel)
+    extent = []
+    for k, pair, width in zip(kernel, padding, ((widest,), (9, widest), (3, 6, 15))[rank - 1], strict=True):
+        least = max(1, 2 + sum(pair) - k) if transposed else max(1, k - sum(pair))
+        extent.append(least + draw(st.integers(0, width)))
+    return Layer(
+        rank=rank,
+        transposed=transposed,
+        batch=draw(st.sampled_from((None, 1, 1, 2, 3))),
+        in_channels=ins * groups,
+        out_channels=outs * groups,
+        groups=groups,
+        extent=tuple(extent),
+        kernel=tuple(kernel),
+        stride=1,
+        padding=padding,
+        dilation=1,
+        output_padding=0,
+        padding_mode=mode,
+        layout=draw(st.sampled_from(("channels_first", "channels_last"))),
+        dtype=draw(st.sampled_from(DTYPES)),
+        activation=draw(st.sampled_from(activations)),
+        with_bias=draw(st.booleans()),
+    )
+
+
 # ---- Values --------------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +327,23 @@ def integers(rng, shape, dtype, most=3):
 def normals(rng, shape, dtype):
     """Normally distributed numbers."""
     return rng.standard_normal(shape).astype(dtype)
+
+
+def same_sums(result, expected, algorithm, kernel):
+    """Assert that sums of products of small integers are equal.
+
+    Where Winograd's tiles may have been used, whose transforms work in fractions: equal but for rounding, far less than
+    a product too few or in the wrong place would make.
+    """
+    rounded = algorithm not in ("gemm", "direct", "reference") and tiles.can_tile(kernel)
+    if not rounded:
+        np.testing.assert_array_equal(result, expected)
+        return
+    assert result.shape == expected.shape
+    with np.errstate(invalid="ignore"):
+        near = np.abs(result - expected) <= (1 / 32 if result.dtype == np.float32 else 1e-10)
+    # What is not near is not finite, and must be the same.
+    np.testing.assert_array_equal(result[~near], expected[~near])
 
 
 # ---- Ways to lie in memory -----------------------------------------------------------------------------------------

@@ -20,9 +20,10 @@ from layers import (
     examples,
     integers,
     layers,
+    same_sums,
 )
 
-CANDIDATES = ("direct", "gemm", "winograd_4x4", "winograd_2x2", "winograd_6x6", "reference")
+CANDIDATES = {"direct", "gemm", "winograd_4x4", "winograd_2x2", "winograd_6x6", "reference"}
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -55,7 +56,7 @@ def test_a_plan_of_any_layer_gives_exactly_what_the_definition_says(algorithm):
             out = None if out_way is None else layer.outside(empty_like_way(layer.y_shape, layer.dtype, out_way))
             y = plan(layer.outside(arrange(x, way)), out=out)
             expected = oracle.activate(layer.forward(x, w, b).astype(layer.dtype), layer.activation)
-            np.testing.assert_array_equal(layer.inside(y), expected)
+            same_sums(layer.inside(y), expected, algorithm, layer.kernel)
             assert out is None or y is out
 
     check()
@@ -67,7 +68,8 @@ def test_a_change_of_the_weights_after_the_plan_was_made_does_not_reach_it(algor
     rng = np.random.default_rng(1)
     x, w, b = (integers(rng, s, np.float32) for s in ((1, 6, 9, 9), (8, 6, 3, 3), (8,)))
     plan = convx.plan_conv(x.shape, w, b, padding=1, algorithm=algorithm)
-    expected = convx.conv2d(x, w, b, padding=1)
+    expected = plan(x).copy()
+    same_sums(expected, convx.conv2d(x, w, b, padding=1, algorithm="reference"), algorithm, (3, 3))
     w[...], b[...] = np.nan, np.nan
     np.testing.assert_array_equal(plan(x), expected)
     del w, b
@@ -79,7 +81,8 @@ def test_explain_lists_each_candidate_with_cost_or_reason_and_marks_the_one_that
     plan = convx.plan_conv((1, 16, 20, 20), np.ones((24, 16, 3, 3), np.float32), padding=1, algorithm=algorithm)
     problem, *lines = plan.explain().splitlines()
     assert "float32" in problem
-    assert [line.split()[0] for line in lines] == list(CANDIDATES)
+    assert {line.split()[0] for line in lines} == CANDIDATES
+    assert len(lines) == len(CANDIDATES)
     for line in lines:
         cost = re.search(r"[\d.e+]+ cycles, \d+ bytes of workspace", line)
         reason = re.search(r"declines: \w+", line)
@@ -96,9 +99,10 @@ def test_auto_runs_the_cheapest_of_those_that_accept():
         ((1, 1, 300, 300), (1, 1, 5, 5), 1),
     ):
         plan = convx.plan_conv(x_shape, np.ones(w_shape, np.float32), padding=1, groups=groups)
-        costs = dict(re.findall(r"^ *(\w+) +([\d.e+]+) cycles", plan.explain(), re.MULTILINE))
-        # The reference is the last resort, and 6x6 tiles are run on request only.
-        costs = {name: float(cost) for name, cost in costs.items() if name not in ("reference", "winograd_6x6")}
+        lines = [line for line in plan.explain().splitlines() if not re.search("on request|last resort", line)]
+        costs = dict(re.findall(r"^ *(\w+) +([\d.e+]+) cycles", "\n".join(lines), re.MULTILINE))
+        costs = {name: float(cost) for name, cost in costs.items()}
+        assert 1 < len(costs) < len(CANDIDATES)
         assert costs[plan.algorithm] == min(costs.values()), plan.explain()
 
 
@@ -109,20 +113,22 @@ def test_the_workspace_of_a_plan_is_what_explain_says():
     assert plan.workspace_bytes > 0
 
 
+@pytest.mark.parametrize("algorithm", ["auto", "gemm"])
 @pytest.mark.parametrize("share", [0.75, 1, 10])
-def test_a_workspace_limit_is_kept_and_does_not_change_the_result(share):
+def test_a_workspace_limit_is_kept_and_does_not_change_the_result(share, algorithm):
     rng = np.random.default_rng(2)
     x, w = integers(rng, (2, 64, 28, 28), np.float32), integers(rng, (64, 64, 3, 3), np.float32)
-    expected = convx.conv2d(x, w, padding=1)
+    options = {"padding": 1, "algorithm": algorithm}
+    expected = convx.conv2d(x, w, padding=1, algorithm="reference")
     convx.set_num_threads(2)
-    limit = int(share * convx.plan_conv(x.shape, w, padding=1).workspace_bytes)
-    plan = convx.plan_conv(x.shape, w, padding=1, workspace_limit=limit)
+    limit = int(share * convx.plan_conv(x.shape, w, **options).workspace_bytes)
+    plan = convx.plan_conv(x.shape, w, **options, workspace_limit=limit)
     assert 0 < plan.workspace_bytes <= limit
-    np.testing.assert_array_equal(plan(x), expected)
+    same_sums(plan(x), expected, algorithm, (3, 3))
     # More threads later must not break the promise.
     convx.set_num_threads(8)
     assert plan.workspace_bytes <= limit
-    np.testing.assert_array_equal(plan(x), expected)
+    same_sums(plan(x), expected, algorithm, (3, 3))
 
 
 def test_a_workspace_limit_that_no_algorithm_fits_is_refused_with_what_each_needs():
@@ -151,7 +157,7 @@ def test_one_plan_may_be_called_from_many_threads_at_once():
     expected = [oracle.conv(x, w, None, (1, 1), ((1, 1),) * 2, (1, 1), 1) for x in inputs]
 
     def run(i):
-        return [np.array_equal(plan(inputs[j % 24]), expected[j % 24]) for j in range(i, i + 40)]
+        return [np.abs(plan(inputs[j % 24]) - expected[j % 24]).max() < 1 / 32 for j in range(i, i + 40)]
 
     with ThreadPoolExecutor(8) as pool:
         assert all(all(results) for results in pool.map(run, range(16)))

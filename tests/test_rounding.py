@@ -2,24 +2,37 @@
 
 A sum of k products in any order, fused or not, is off by at most gamma_k * sum |x| |w| (Higham, Accuracy and Stability
 of Numerical Algorithms, section 3.1), gamma_k = k u / (1 - k u), u half the machine epsilon; the bias is one term more.
+Where `auto` may choose Winograd's tiles, it has their bound, of tiles not less exact than F(4x4, 3x3): see tiles.py.
 """
 
 import convx
 import numpy as np
 import oracle
 import pytest
+import tiles
 from hypothesis import given
 from hypothesis import strategies as st
-from layers import ALGORITHMS, DTYPES, Tally, examples, layers, normals
+from layers import ALGORITHMS, DTYPES, Layer, Tally, examples, layers, normals, repeats_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def within(result, exact, magnitude, terms):
-    """Assert |result - exact| <= gamma_terms * magnitude, element by element."""
-    allowed = oracle.gamma(terms, result.dtype) * magnitude + np.finfo(result.dtype).smallest_subnormal
-    excess = np.abs(result - exact) / allowed
+def within(result, exact, magnitude, terms, tiled=()):
+    """Assert |result - exact| <= gamma_terms * magnitude, or one of the bounds `tiled`, element by element."""
+    allowed = oracle.gamma(terms, result.dtype) * magnitude
+    for bound in tiled:
+        allowed = np.maximum(allowed, bound)
+    excess = np.abs(result - exact) / (allowed + np.finfo(result.dtype).smallest_subnormal)
     assert np.all(excess <= 1), f"{np.max(excess)} times the bound of {terms} terms"
+
+
+def check_forward(layer, x, w, b, y, algorithm):
+    """y: channels-first and batched."""
+    exact = layer.forward(x, w, b, np.longdouble)
+    magnitude = layer.forward(abs(x), abs(w), None if b is None else abs(b), np.longdouble)
+    terms = layer.in_channels // layer.groups * int(np.prod(layer.kernel)) + layer.with_bias
+    sizes = tiles.outputs_for_auto(layer) if algorithm == "auto" else ()
+    within(y, exact, magnitude, terms, [tiles.forward_bound(layer, m, x, w, b, y.dtype) for m in sizes])
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -35,10 +48,7 @@ def test_forward_stays_within_the_bound_of_its_number_of_products(transposed, al
         b = normals(rng, layer.out_channels, layer.dtype) if layer.with_bias else None
         y = tally.call(layer.function, layer.outside(x), w, b, **layer.common)
         if y is not None:
-            exact = layer.forward(x, w, b, np.longdouble)
-            magnitude = layer.forward(abs(x), abs(w), None if b is None else abs(b), np.longdouble)
-            terms = layer.in_channels // layer.groups * int(np.prod(layer.kernel)) + layer.with_bias
-            within(layer.inside(y), exact, magnitude, terms)
+            check_forward(layer, x, w, b, layer.inside(y), algorithm)
 
     check()
     tally.check()
@@ -57,14 +67,12 @@ def test_gradients_stay_within_the_bound_of_their_number_of_products(transposed,
         wide = np.longdouble
         gx = tally.call(layer.gradient("input"), layer.outside_shape(x.shape), w, layer.outside(gy), **layer.common)
         if gx is not None:
-            # Every place that a padding mode repeats adds its products, plus one addition each to fold it back.
-            repeats = 1
-            if layer.padding_mode != "zeros":
-                for n, (before, after) in zip(layer.extent, layer.pairs, strict=True):
-                    repeats *= -(-(before + n + after) // n) + 1
+            repeats = repeats_of(layer)
             taps = int(np.prod(layer.kernel)) * (layer.out_channels // layer.groups)
             magnitude = layer.grad_input(abs(w), abs(gy), wide)
-            within(layer.inside(gx), layer.grad_input(w, gy, wide), magnitude, (taps + 3) * repeats)
+            sizes = tiles.outputs_for_auto(layer) if algorithm == "auto" else ()
+            tiled = [tiles.grad_input_bound(layer, m, w, gy, layer.dtype, repeats) for m in sizes]
+            within(layer.inside(gx), layer.grad_input(w, gy, wide), magnitude, (taps + 3) * repeats, tiled)
         gw = tally.call(layer.gradient("weight"), layer.outside(x), w.shape, layer.outside(gy), **layer.common)
         if gw is not None:
             places = max(int(np.prod(layer.size)), int(np.prod(layer.extent))) * layer.x_shape[0]
@@ -79,10 +87,17 @@ def test_gradients_stay_within_the_bound_of_their_number_of_products(transposed,
 def test_ten_thousand_products_in_one_sum_stay_within_the_bound(dtype, algorithm):
     rng = np.random.default_rng(9)
     x, w = normals(rng, (1, 1200, 5, 7), dtype), normals(rng, (7, 1200, 3, 3), dtype)
-    y = convx.conv2d(x, w, padding=1, algorithm=algorithm)
-    geometry = ((1, 1), ((1, 1),) * 2, (1, 1), 1)
-    exact = oracle.conv(x, w, None, *geometry, wide=np.longdouble)
-    within(y, exact, oracle.conv(abs(x), abs(w), None, *geometry, wide=np.longdouble), 1200 * 9)
+    layer = Layer.of_shapes(x.shape, w.shape, padding=1)
+    check_forward(layer, x, w, None, convx.conv2d(x, w, padding=1, algorithm=algorithm), algorithm)
+
+
+def test_auto_on_a_layer_that_it_gives_to_winograd_stays_within_the_bound_of_its_tiles():
+    rng = np.random.default_rng(11)
+    x, w = normals(rng, (1, 64, 41, 43), np.float32), normals(rng, (64, 64, 3, 3), np.float32)
+    assert convx.plan_conv(x.shape, w, padding=1).algorithm.startswith("winograd")
+    layer = Layer.of_shapes(x.shape, w.shape, padding=1)
+    check_forward(layer, x, w, None, convx.plan_conv(x.shape, w, padding=1)(x), "auto")
+    check_forward(layer, x, w, None, convx.conv2d(x, w, padding=1), "auto")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -8,7 +8,7 @@ import convx
 import numpy as np
 import oracle
 import pytest
-from layers import ALGORITHMS, integers
+from layers import ALGORITHMS, integers, same_sums
 from processes import run_python
 
 LAYER = """
@@ -16,7 +16,8 @@ LAYER = """
     x = rng.integers(-3, 4, (2, 32, 40, 40)).astype(np.float32)
     w = rng.integers(-3, 4, (32, 32, 3, 3)).astype(np.float32)
     def layer(): return convx.conv2d(x, w, padding=1)
-    expected = convx.conv2d(x, w, padding=1, algorithm="reference")
+    expected = layer()
+    assert np.abs(expected - convx.conv2d(x, w, padding=1, algorithm="reference")).max() < 0.01
 """
 
 
@@ -35,9 +36,11 @@ def test_calls_from_many_python_threads_at_once_give_what_calls_one_by_one_give(
         for i in range(first, first + 12):
             x, w, groups, y, gw = layers[i % 12]
             got = convx.conv2d(x, w, padding=1, groups=groups, algorithm=algorithm)
-            np.testing.assert_array_equal(got, y)
-            got = convx.grad.conv2d_weight(x, w.shape, got, padding=1, groups=groups, algorithm=algorithm)
-            np.testing.assert_array_equal(got, gw)
+            same_sums(got, y, algorithm, (3, 3))
+            got = convx.grad.conv2d_weight(
+                x, w.shape, y.astype(np.float32), padding=1, groups=groups, algorithm=algorithm
+            )
+            same_sums(got, gw, algorithm, (3, 3))
         return True
 
     with ThreadPoolExecutor(8) as pool:

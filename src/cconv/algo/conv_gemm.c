@@ -146,7 +146,7 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
         if (form_of(c, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
-        if (c->dst.space[2] != 1) cost += pixels * co * CX_COST_SCATTER;
+        if (c->dst.space[2] != 1) cost += pixels * co * (c->dst.space[2] == 2 ? CX_COST_JOIN : CX_COST_SCATTER);
     }
     return cost * (double)c->groups;
 }
@@ -164,18 +164,39 @@ typedef struct part {
     cx_gemm_blocks blocks;
     int64_t m, n, k;
     int64_t n_tasks, m_tasks, first_task;
+    int64_t unit;  /* of columns that tasks are cut by */
+    int64_t chunk; /* of columns, where this and the next part are twins: see run_twins; else 0 */
 } part;
 
 typedef struct job {
     const cx_kernels *kernels;
     const cx_tensors *tensors;
     const void *src;
-    size_t size, thread_bytes;
+    size_t size, thread_bytes, gemm_bytes; /* the stage of twins follows the scratch of gemm */
     int variant;
     char *scratch;
     part *parts;
     int count;
 } job;
+
+/*
+ * Two phases of a stride of 2 in the last dimension are twins: they fill every row of the result between them. They are
+ * computed side by side, some columns at a time, and joined as they are stored. Returns how many columns, 0: not so.
+ */
+static int64_t twin_chunk(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+    if (conv->pass != CONVX_INPUT_GRADIENT || (variant & WAY_CHANNELS)) return 0;
+    if (conv->stride[2] != 2 || conv->in[2] < 2 || conv->x.space[2] != 1) return 0;
+    const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
+    /* with rows of odd length, the twins' columns are the same only in whole rows */
+    const int64_t unit = conv->in[2] % 2 ? (conv->in[2] + 1) / 2 : kernels->gemm.nr;
+    const int64_t chunk = cx_max(level / 8 / conv->in_channels / unit, cx_ceil_div(2 * kernels->gemm.nr, unit)) * unit;
+    return 2 * chunk * conv->in_channels <= level / 2 ? chunk : 0;
+}
+
+static size_t twin_stage(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+    const int64_t elements = 2 * twin_chunk(conv, kernels, variant) * conv->in_channels;
+    return cx_align_up((size_t)elements * cx_dtype_size(kernels->dtype));
+}
 
 /* How a product is cut among threads. Results do not depend on it. */
 static void cut_tasks(part *p, const cx_kernels *kernels, int threads) {
@@ -221,6 +242,8 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     const int64_t pixels = c->batch * cx_count3(c->grid), nr = kernels->gemm.nr;
     const bool channels = variant & WAY_CHANNELS;
     p->form = form_of(c, kernels, variant);
+    p->unit = nr;
+    p->chunk = 0;
     p->k = c->ci * cx_count3(c->taps);
     p->m = channels ? pixels : c->co;
     p->n = channels ? c->co : pixels;
@@ -292,6 +315,43 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
     gemm->bias_columns = bias;
 }
 
+/* Columns [n0, n1) of the even phase, and those of the odd phase that lie between them. */
+static void run_twins(const job *j, const part *even, int64_t group, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
+                      char *scratch) {
+    const cx_kernels *kernels = j->kernels;
+    const part *twin[2] = {even, even + 1};
+    const int64_t grid[2] = {even[0].c.grid[2], even[1].c.grid[2]}, chunk = even->chunk;
+    const cx_strides *dst = &even->c.dst;
+    char *stage = scratch + j->gemm_bytes, *half[2] = {stage, stage + (size_t)((m1 - m0) * chunk) * j->size};
+    const cx_axis rows = cx_pixel_axis(even->c.batch, (const int64_t[3]){even->c.grid[0], even->c.grid[1], 1}, dst);
+    for (int64_t n = n0; n < n1; n += chunk) {
+        const int64_t count = cx_min(n1 - n, chunk);
+        for (int phase = 0; phase < 2; ++phase) {
+            cx_patches patches;
+            cx_gemm gemm;
+            gemm_of(j, twin[phase], group, &patches, &gemm);
+            const int64_t first = grid[phase] == grid[0] ? n : n / grid[0] * grid[1];
+            const int64_t last = grid[phase] == grid[0] ? n + count : (n + count) / grid[0] * grid[1];
+            gemm.c = cx_at_mut(half[phase], -(m0 * chunk + first), j->size);
+            gemm.c_row = cx_axis_line(gemm.m, chunk);
+            gemm.c_column = cx_axis_line(gemm.n, 1);
+            cx_gemm_run(kernels, &gemm, twin[phase]->blocks, m0, m1, first, last, scratch);
+        }
+        const int64_t base = even->c.dst_offset + (group * even->c.co + m0) * dst->channel;
+        for (int64_t done = 0, odd = 0; done < count;) { /* row by row of the grid */
+            const int64_t row = (n + done) / grid[0], w = (n + done) % grid[0];
+            const int64_t pairs = cx_min(count - done, grid[0] - w);
+            const int64_t odds = cx_min(pairs, grid[1] - w);
+            const int64_t at = base + cx_axis_offset(&rows, row) + 2 * w;
+            kernels->stencil.join(cx_at_mut(j->tensors->result, at, j->size), dst->channel,
+                                  half[0] + (size_t)done * j->size, half[1] + (size_t)odd * j->size, chunk, m1 - m0,
+                                  pairs + odds);
+            done += pairs;
+            odd += odds;
+        }
+    }
+}
+
 static void run_task(void *context, int64_t index, int worker) {
     const job *j = context;
     int which = 0;
@@ -300,14 +360,19 @@ static void run_task(void *context, int64_t index, int worker) {
     index -= p->first_task;
     const int64_t m_task = index % p->m_tasks, n_task = index / p->m_tasks % p->n_tasks;
     const int64_t group = index / p->m_tasks / p->n_tasks;
+    const int64_t mr = j->kernels->gemm.mr, unit = p->unit;
+    const int64_t tiles = cx_ceil_div(p->m, mr), units = cx_ceil_div(p->n, unit);
+    const int64_t m0 = tiles * m_task / p->m_tasks * mr, m1 = cx_min(tiles * (m_task + 1) / p->m_tasks * mr, p->m);
+    const int64_t n0 = units * n_task / p->n_tasks * unit, n1 = cx_min(units * (n_task + 1) / p->n_tasks * unit, p->n);
+    char *scratch = j->scratch + (size_t)worker * j->thread_bytes;
+    if (p->chunk) {
+        run_twins(j, p, group, m0, m1, n0, n1, scratch);
+        return;
+    }
     cx_patches patches;
     cx_gemm gemm;
     gemm_of(j, p, group, &patches, &gemm);
-    const int64_t mr = j->kernels->gemm.mr, nr = j->kernels->gemm.nr;
-    const int64_t tiles = cx_ceil_div(p->m, mr), panels = cx_ceil_div(p->n, nr);
-    const int64_t m0 = tiles * m_task / p->m_tasks * mr, m1 = cx_min(tiles * (m_task + 1) / p->m_tasks * mr, p->m);
-    const int64_t n0 = panels * n_task / p->n_tasks * nr, n1 = cx_min(panels * (n_task + 1) / p->n_tasks * nr, p->n);
-    cx_gemm_run(j->kernels, &gemm, p->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->thread_bytes);
+    cx_gemm_run(j->kernels, &gemm, p->blocks, m0, m1, n0, n1, scratch);
 }
 
 /* ---- Packing weights ------------------------------------------------------------------------------------------- */
@@ -368,7 +433,7 @@ static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int va
 
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
-static size_t thread_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant) {
     size_t most = 0;
     const int64_t parts = cx_correlation_count(conv);
     const cx_tensors none = {0};
@@ -434,7 +499,8 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
     decision->variant = variant | way;
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);
-    decision->thread_bytes = thread_bytes(conv, kernels, decision->variant);
+    decision->thread_bytes =
+        gemm_bytes(conv, kernels, decision->variant) + twin_stage(conv, kernels, decision->variant);
     decision->packed_bytes = packed_bytes(conv, kernels, decision->variant);
     decision->shared_bytes = kept ? 0 : decision->packed_bytes;
     decision->reason = way == WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
@@ -479,11 +545,12 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         .src = conv->pass == CONVX_FORWARD ? tensors->x : tensors->y,
         .size = size,
         .thread_bytes = decision->thread_bytes,
+        .gemm_bytes = decision->thread_bytes - twin_stage(conv, kernels, decision->variant),
         .variant = decision->variant,
         .scratch = (char *)workspace + decision->shared_bytes,
         .parts = parts,
     };
-    const int64_t all = cx_correlation_count(conv);
+    const int64_t all = cx_correlation_count(conv), chunk = twin_chunk(conv, kernels, decision->variant);
     int64_t tasks = 0;
     for (int64_t i = 0; i < all; ++i) {
         part *p = &parts[j.count];
@@ -496,7 +563,14 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
             p->weights = cx_at(tensors->w, p->c.w_offset, size);
         }
         p->first_task = tasks;
-        if (p->m > 0 && p->n > 0) {
+        if (chunk) {
+            p->blocks.nc = cx_min(p->blocks.nc, cx_round_up(chunk, kernels->gemm.nr));
+            p->chunk = i % 2 == 0 ? chunk : 0;
+            if (conv->in[2] % 2) p->unit = p->c.grid[2];
+            const bool odd = i % 2; /* part of its twin's tasks */
+            tasks += odd ? 0 : p->c.groups * p->n_tasks * p->m_tasks;
+            ++j.count;
+        } else if (p->m > 0 && p->n > 0) {
             tasks += p->c.groups * p->n_tasks * p->m_tasks;
             ++j.count;
         }

@@ -12,6 +12,7 @@
 #define CX_COST_COPY_WEIGHTS   1.0 /* rows of weights that do not lie in the order of the sum */
 #define CX_COST_TRANSPOSE      0.9 /* packing through a transposition */
 #define CX_COST_SCATTER        2.0 /* storing element by element */
+#define CX_COST_JOIN           0.6 /* storing two phases that are joined */
 #define CX_COST_WORTH_A_THREAD 30000.0
 
 /* Elements from the lowest to the highest that a tensor's strides reach, relative to its pointer. */

@@ -93,6 +93,22 @@ static void pack_rows_by_runs(const real *src, const int64_t *row_offset, int64_
     }
 }
 
+/* Row by row, element by element: where runs are too short for vectors. */
+static void pack_rows_by_elements(const real *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
+                                  int64_t kn, real *dst, int64_t ld) {
+    for (int64_t i = 0; i < rows; ++i, dst += ld) {
+        const real *from = src + row_offset[i];
+#pragma GCC unroll 4
+        for (int64_t k = 0; k < kn; ++k) dst[k] = from[k_offset[k]];
+    }
+}
+
+static bool short_runs(const int64_t *k_offset, int64_t kn) {
+    int64_t runs = 1;
+    for (int64_t k = 1; k < kn; ++k) runs += k_offset[k] != k_offset[k - 1] + 1;
+    return kn < 4 * runs;
+}
+
 static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
                       int64_t kn, void *dst_void, int64_t ld) {
     const real *src = src_void;
@@ -105,7 +121,11 @@ static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t r
         for (; k < kn; ++k)
             for (int r = 0; r < LANES; ++r) dst[to[r] + k] = src[row_offset[i + r] + k_offset[k]];
     }
-    if (i < rows && kn > 0) pack_rows_by_runs(src, row_offset + i, rows - i, k_offset, kn, dst + i * ld, ld);
+    if (i == rows || kn == 0) return;
+    if (short_runs(k_offset, kn))
+        pack_rows_by_elements(src, row_offset + i, rows - i, k_offset, kn, dst + i * ld, ld);
+    else
+        pack_rows_by_runs(src, row_offset + i, rows - i, k_offset, kn, dst + i * ld, ld);
 }
 
 /* k that are copied together: their lines may all fall into one set of the first-level cache. */

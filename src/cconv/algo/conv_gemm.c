@@ -138,17 +138,23 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
     const bool kept = variant & WEIGHTS_KEPT;
     if (channels) {
         cx_axis axis;
-        if (!patches_in_place(c, &axis))
-            cost += pixels * k * (variant & CHANNELS_FASTEST ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+        if (!patches_in_place(c, &axis)) {
+            const bool runs = variant & CHANNELS_FASTEST; /* of a row of taps each */
+            const int64_t places = runs ? c->taps[0] * c->taps[1] : cx_count3(c->taps);
+            cost += pixels * k * (runs ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+            cost += pixels * (double)places * CX_COST_LOCATE_PLACE;
+        }
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
         if (c->dst.channel != 1) cost += pixels * co * CX_COST_SCATTER;
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+        const double rows_met = 1 + (double)kernels->gemm.nr / (double)c->grid[2];
+        cost += pixels / kernels->gemm.nr * (double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP;
         if (form_of(c, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
         if (c->dst.space[2] != 1) cost += pixels * co * (c->dst.space[2] == 2 ? CX_COST_JOIN : CX_COST_SCATTER);
     }
-    return cost * (double)c->groups;
+    return (cost + CX_COST_GROUP) * (double)c->groups;
 }
 
 /* ---- One correlation, set up to run ---------------------------------------------------------------------------- */

@@ -112,7 +112,9 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
                                                                   : CX_COST_COPY_STRIDED;
     double cost = rows * padded * k / (2 * lanes * CX_COST_TILE_SHARE) + n * k * copy;
     if (gemm.c_column.digits > 1 || cx_axis_step(&gemm.c_column) != 1) cost += m * n * CX_COST_SCATTER;
-    decision->cost = cost * (double)conv->groups;
+    const double stretches = k / (double)conv->out[2] + k / 128; /* of grid rows that are packed at a time */
+    cost += (double)cx_ceil_div(gemm.n, kernels->gemm.nr) * stretches * CX_COST_LOCATE_ROW;
+    decision->cost = (cost + CX_COST_GROUP) * (double)conv->groups;
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->thread_bytes = cx_align_up(cx_gemm_scratch(kernels, &gemm, blocks_of(kernels, &gemm)));
     decision->shared_bytes = 0;

@@ -23,6 +23,7 @@ SELECTION = (
     "test_conv_forward.py::test_an_activation_has_the_same_bits_at_every_place_of_a_row",
     "test_nonfinite.py::test_one_special_value_anywhere_in_the_input_reaches_exactly_the_windows_that_hold_it",
     "test_nonfinite.py::test_no_activation_hides_a_nan",
+    "test_winograd.py",
 )
 
 
@@ -42,7 +43,7 @@ def test_an_unknown_instruction_set_caps_nothing():
     assert run_python("print(convx._core.isa_name())", CONVX_ISA="abacus").strip() == LEVELS[-1]
 
 
-@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "auto"])
+@pytest.mark.parametrize("algorithm", [*(name for name in ALGORITHMS if name != "auto"), "winograd"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_suite_passes_at_this_instruction_set(level, algorithm):
     # The reference has no vectors of its own, but its pooled loops and activations are compiled per level as well.

@@ -29,7 +29,7 @@ def within(result, exact, magnitude, terms, tiled=()):
 def check_forward(layer, x, w, b, y, algorithm):
     """y: channels-first and batched."""
     exact = layer.forward(x, w, b, np.longdouble)
-    magnitude = layer.forward(abs(x), abs(w), None if b is None else abs(b), np.longdouble)
+    magnitude = layer.forward(abs(x), abs(w), None if b is None else abs(b))
     terms = layer.in_channels // layer.groups * int(np.prod(layer.kernel)) + layer.with_bias
     sizes = tiles.outputs_for_auto(layer) if algorithm == "auto" else ()
     within(y, exact, magnitude, terms, [tiles.forward_bound(layer, m, x, w, b, y.dtype) for m in sizes])
@@ -93,7 +93,7 @@ def test_ten_thousand_products_in_one_sum_stay_within_the_bound(dtype, algorithm
 
 def test_auto_on_a_layer_that_it_gives_to_winograd_stays_within_the_bound_of_its_tiles():
     rng = np.random.default_rng(11)
-    x, w = normals(rng, (1, 64, 41, 43), np.float32), normals(rng, (64, 64, 3, 3), np.float32)
+    x, w = normals(rng, (1, 64, 29, 31), np.float32), normals(rng, (64, 64, 3, 3), np.float32)
     assert convx.plan_conv(x.shape, w, padding=1).algorithm.startswith("winograd")
     layer = Layer.of_shapes(x.shape, w.shape, padding=1)
     check_forward(layer, x, w, None, convx.plan_conv(x.shape, w, padding=1)(x), "auto")

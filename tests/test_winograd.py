@@ -35,6 +35,7 @@ from layers import (
 SEEDS = st.integers(0, 2**32 - 1)
 LAYOUTS = ("channels_first", "channels_last")
 SPECIAL = (np.nan, np.inf, -np.inf)
+WIDE = {np.float32: np.float64, np.float64: np.longdouble}
 
 
 def within(result, exact, bound):
@@ -107,7 +108,7 @@ def test_any_layer_stays_within_the_bound_of_its_tiles(transposed, algorithm):
         if y is None:
             return
         assert out is None or y is out
-        exact = oracle.activate(layer.forward(x, w, b, np.longdouble), layer.activation)
+        exact = oracle.activate(layer.forward(x, w, b, WIDE[layer.dtype]), layer.activation)
         bound = tiles.forward_bound(layer, outputs, x, w, b, layer.dtype)
         if layer.activation is not None:  # none is steeper than 1; tanh is good to five units in the last place
             bound = bound + 5 * np.finfo(layer.dtype).eps * abs(exact)
@@ -138,7 +139,7 @@ def test_any_input_gradient_stays_within_the_bound_of_its_tiles(transposed, algo
         gx = tally.call(layer.gradient("input"), shape, arrange(w, ways[1]), given_gy, out=out, **layer.common)
         if gx is not None:
             bound = tiles.grad_input_bound(layer, outputs, w, gy, layer.dtype, repeats_of(layer))
-            within(layer.inside(gx), layer.grad_input(w, gy, np.longdouble), bound)
+            within(layer.inside(gx), layer.grad_input(w, gy, WIDE[layer.dtype]), bound)
 
     check()
     tally.check()
@@ -403,6 +404,13 @@ def test_subnormal_numbers_lose_no_more_than_a_few_of_the_smallest(dtype, algori
 # The typical error that docstrings and convx.h state, for 64 channels and normally distributed numbers: root mean
 # square of the error over that of the result, in units of the machine epsilon.
 STATED = {"gemm": 4, "winograd_2x2": 3, "winograd_4x4": 8, "winograd_6x6": 30}
+
+
+@pytest.mark.parametrize(("outputs", "stated"), [(2, 8), (4, 84), (6, 509)])
+def test_the_bound_that_is_stated_is_not_below_the_one_that_is_proved(outputs, stated):
+    # (n + 40) * eps * g * n * max(abs(input)) * max(abs(weight)); gamma_k is below k * eps for all but absurd k.
+    assert tiles.growth(outputs, 3) ** 2 <= stated
+    assert 2 * tiles.roundings(outputs, 3) + 2 <= 40
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

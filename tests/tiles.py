@@ -103,11 +103,11 @@ def exact_enough_for_auto(kernel, outputs):
 
 def _spread_kernel(w, axes, outputs, turned):
     """|w| with the places beside its taps that a tile takes into account; `turned` for kernels that run backwards."""
-    w = abs(w.astype(np.longdouble))
+    w = abs(w.astype(np.float64))
     for axis in axes:
         along = np.moveaxis(w, 2 + axis, -1)
         along = along[..., ::-1] if turned else along
-        along = along @ spread(outputs, along.shape[-1]).T.astype(np.longdouble)
+        along = along @ spread(outputs, along.shape[-1]).T.astype(np.float64)
         w = np.moveaxis(along[..., ::-1] if turned else along, -1, 2 + axis)
     return w
 
@@ -127,7 +127,7 @@ def _extra(layer, outputs):
 def forward_bound(layer, outputs, x, w, b, dtype):
     """What a result may be off by."""
     weights = _spread_kernel(w, tiled_axes(layer.kernel), outputs, layer.transposed)
-    magnitude = _widened(layer, outputs).forward(abs(x), weights, None if b is None else abs(b), np.longdouble)
+    magnitude = _widened(layer, outputs).forward(abs(x), weights, None if b is None else abs(b), np.float64)
     terms = layer.in_channels // layer.groups * int(np.prod(layer.kernel)) + 2 + _extra(layer, outputs)
     return oracle.gamma(terms, dtype) * magnitude
 
@@ -135,7 +135,7 @@ def forward_bound(layer, outputs, x, w, b, dtype):
 def grad_input_bound(layer, outputs, w, gy, dtype, repeats=1):
     """What an element of the input's gradient may be off by; `repeats`: places that the padding folds onto one."""
     weights = _spread_kernel(w, tiled_axes(layer.kernel), outputs, not layer.transposed)
-    magnitude = _widened(layer, outputs).grad_input(weights, abs(gy), np.longdouble)
+    magnitude = _widened(layer, outputs).grad_input(weights, abs(gy), np.float64)
     terms = layer.out_channels // layer.groups * int(np.prod(layer.kernel)) + 1 + _extra(layer, outputs)
     return oracle.gamma(terms * repeats, dtype) * magnitude
 

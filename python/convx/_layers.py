@@ -123,8 +123,9 @@ def conv2d(
     activation : {None, "relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardtanh"}, optional
         Applied to the result as it is stored. ``leaky_relu`` has the slope 0.01, ``hardtanh`` clamps to [-1, 1].
     algorithm : str, default "auto"
-        "auto", "gemm", "direct", "winograd", "winograd_2x2", "winograd_4x4", "winograd_6x6" (never chosen by "auto") or
-        "reference" (plain loops).
+        "auto" (the fastest that is exact enough, see Notes), "gemm", "direct", "winograd" (the faster of its 2x2 and
+        4x4 tiles that "auto" may choose as well), "winograd_2x2", "winograd_4x4", "winograd_6x6" (never chosen by
+        "auto") or "reference" (plain loops).
     out : ndarray, optional
         Where the result goes: its shape and dtype, writeable, any strides, sharing no memory with the inputs.
 
@@ -155,6 +156,16 @@ def conv2d(
     -----
     Products are summed in the dtype of the arrays. With ``algorithm="reference"``, "gemm" and "direct", the error of an
     output element is at most ``n * eps * sum(abs(input * weight))`` over its ``n = kH * kW * C_in / groups`` products.
+
+    Winograd's tiles compute several neighbouring outputs at once with fewer products, for kernels of 3, 5 or 7 places
+    and stride and dilation 1, and round more. With 3x3 kernels the error is at most ``(n + 40) * eps * g * n *
+    max(abs(input)) * max(abs(weight))``, the largest values of those that the tile's patch and the output's filter
+    hold, with ``g`` = 8, 84 and 509 for tiles of 2x2, 4x4 and 6x6. Typical is far less: of normally distributed
+    float32 values in 64 channels, the root mean square of the error over that of the result is 2.6e-7, 8.6e-7 and
+    3.2e-6, and 4.3e-7 for "gemm"; it doubles with four times the channels. "auto" takes no tile that is less exact
+    than 4x4 of a 3x3 kernel; "gemm" and "direct" turn tiles off. NaN, infinities and overflow stay where the products
+    put them: an image with a result that is not finite is done again without tiles.
+
     For one algorithm, instruction set and memory layout, results do not depend on the number of threads, the alignment
     of the arrays or the rest of the batch, not by one bit.
 

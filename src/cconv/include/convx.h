@@ -82,11 +82,20 @@ typedef enum convx_algorithm {
     CONVX_ALGO_REFERENCE = 1, /* plain loops, sums in double: the oracle */
     CONVX_ALGO_GEMM = 2,      /* implicit GEMM */
     CONVX_ALGO_DIRECT = 3,    /* stencil */
-    CONVX_ALGO_WINOGRAD = 4,  /* the best of the tiles below */
+    CONVX_ALGO_WINOGRAD = 4,  /* the faster of 2x2 and 4x4 tiles, none less exact than AUTO may take */
     CONVX_ALGO_WINOGRAD_2X2 = 5,
     CONVX_ALGO_WINOGRAD_4X4 = 6,
     CONVX_ALGO_WINOGRAD_6X6 = 7
 } convx_algorithm;
+
+/*
+ * Errors, with n products in a sum, eps of the dtype. GEMM and DIRECT: at most n * eps * sum(|x| |w|). Winograd's tiles
+ * of a 3x3 kernel: at most (n + 40) * eps * g * n * max|x| * max|w| over the tile's patch and the filter, g = 8, 84, 509
+ * for tiles of 2x2, 4x4, 6x6. Typical errors of float32 (root mean square over that of the result, 64 channels, normally
+ * distributed): GEMM 4.3e-7, 2x2 2.6e-7, 4x4 8.6e-7, 6x6 3.2e-6; twice as much with four times the channels.
+ * AUTO takes no tile that is less exact than 4x4 of a 3x3 kernel. An image whose tiles give a result that is not finite is
+ * done again by GEMM, so that NaN, infinities and overflow are found where the products put them.
+ */
 
 typedef enum convx_pass {
     CONVX_FORWARD = 0,        /* y  from x, w, bias */

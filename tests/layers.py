@@ -26,9 +26,9 @@ LEAST_SHARE = {
     "gemm": 0.9,
     "direct": 0.5,
     # of layers that tiled_layers() draws
-    "winograd_2x2": 0.95,
-    "winograd_4x4": 0.6,
-    "winograd_6x6": 0.2,
+    "winograd_2x2": 0.9,
+    "winograd_4x4": 0.4,
+    "winograd_6x6": 0.1,
 }
 
 _EFFORT = {"ci": 1.0, "quick": 0.2, "thorough": 40.0}[os.environ.get("CONVX_HYPOTHESIS", "ci")]

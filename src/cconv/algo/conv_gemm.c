@@ -32,7 +32,8 @@ typedef enum weight_form {
 #define SHORT_RUN  4      /* of taps: worth copying */
 #define CALL_COST  2500.0 /* cycles of setting up, whatever the size */
 
-#define MAX_PARTS 32 /* correlations set up at a time */
+#define MANY_CHANNELS 32
+#define MAX_PARTS     32 /* correlations set up at a time */
 
 static cx_patch_order order_of(int variant) {
     return variant & CHANNELS_FASTEST ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
@@ -50,25 +51,16 @@ static cx_patch_order choose_order(const cx_conv *conv) {
     return source_step == 1 && places > FEW_PIXELS ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
 }
 
-/* k as an axis of the weights. */
-static cx_axis weight_k_axis(const cx_correlation *c, cx_patch_order order) {
-    const int64_t *t = c->taps, *w = c->w_tap;
-    if (order == CX_TAPS_FASTEST)
-        return cx_axis_make((const int64_t[4]){c->ci, t[0], t[1], t[2]}, (const int64_t[4]){c->w_ci, w[0], w[1], w[2]});
-    return cx_axis_make((const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
-}
-
-/* Reading weights down their columns wastes most of each cache line. */
+/*
+ * Weights are read in place along their rows, or in runs of several taps where few panels read them: that costs less
+ * than a copy. Down their columns it wastes most of each cache line.
+ */
 static bool weights_in_place(const cx_correlation *c, const cx_kernels *kernels, int variant) {
-    const cx_axis axis = weight_k_axis(c, order_of(variant));
-    return axis.digits == 1 && (cx_axis_step(&axis) == 1 || c->batch * cx_count3(c->grid) <= kernels->gemm.nr);
-}
-
-/* Weights of several taps, as they lie: less than a copy costs where few panels read them. */
-static bool weights_in_runs(const cx_correlation *c, const cx_kernels *kernels, int variant) {
-    const cx_axis axis = weight_k_axis(c, order_of(variant));
+    const cx_axis axis = cx_weight_k_axis(c, order_of(variant));
+    const int64_t pixels = c->batch * cx_count3(c->grid);
+    if (axis.digits == 1) return cx_axis_step(&axis) == 1 || pixels <= kernels->gemm.nr;
     return axis.digits == 2 && axis.stride[1] == 1 && axis.extent[1] >= SHORT_RUN && !(variant & WEIGHTS_KEPT) &&
-           cx_gemm_one_block(kernels, c->batch * cx_count3(c->grid));
+           cx_gemm_one_block(kernels, pixels);
 }
 
 static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
@@ -87,16 +79,8 @@ static weight_form form_of(const cx_correlation *c, const cx_kernels *kernels, i
     const int64_t pixels = c->batch * cx_count3(c->grid);
     const bool channels = variant & WAY_CHANNELS;
     if (!channels && weights_in_place(c, kernels, variant)) return WEIGHTS_IN_PLACE;
-    if (!channels && weights_in_runs(c, kernels, variant)) return WEIGHTS_IN_PLACE;
     const bool once = channels ? pixels <= FEW_PIXELS : cx_gemm_one_block(kernels, pixels);
     return (variant & WEIGHTS_KEPT) || !once ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
-}
-
-/* Elements of packed weights of one group: rows for pixels, whole panels for channels. */
-static int64_t packed_group(const cx_correlation *c, const cx_kernels *kernels, int way) {
-    const int64_t k = c->ci * cx_count3(c->taps);
-    if (way == WAY_CHANNELS) return cx_ceil_div(c->co, kernels->gemm.nr) * kernels->gemm.nr * k;
-    return c->co * k;
 }
 
 static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t group, size_t size) {
@@ -255,7 +239,7 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     p->n = channels ? c->co : pixels;
     p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k, !channels && p->form == WEIGHTS_ON_THE_WAY);
     p->order = order_of(variant);
-    p->weight_k = weight_k_axis(c, p->order);
+    p->weight_k = cx_weight_k_axis(c, p->order);
     p->weight_co = cx_axis_line(c->co, c->w_co);
     if (channels) {
         p->in_place = patches_in_place(c, &p->pixel_rows);
@@ -289,7 +273,7 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
     const cx_axis channels = cx_axis_line(c->co, c->dst.channel);
     if (!(j->variant & WAY_CHANNELS)) {
         const int64_t offset =
-            group * (p->form == WEIGHTS_PACKED ? packed_group(c, j->kernels, WAY_PIXELS) : c->w_group);
+            group * (p->form == WEIGHTS_PACKED ? cx_packed_weights(c, j->kernels, WAY_PIXELS) : c->w_group);
         gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size),
                                  .row = p->weight_co,
                                  .k = p->weight_k,
@@ -311,7 +295,7 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
         gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order};
     }
     const bool packed = p->form == WEIGHTS_PACKED;
-    const int64_t offset = group * (packed ? packed_group(c, j->kernels, WAY_CHANNELS) : c->w_group);
+    const int64_t offset = group * (packed ? cx_packed_weights(c, j->kernels, WAY_CHANNELS) : c->w_group);
     gemm->b = (cx_gemm_panels){.kind = packed ? CX_PANELS_PACKED : CX_PANELS_MATRIX,
                                .base = cx_at(p->weights, offset, j->size),
                                .k = p->weight_k,
@@ -381,74 +365,36 @@ static void run_task(void *context, int64_t index, int worker) {
     cx_gemm_run(j->kernels, &gemm, p->blocks, m0, m1, n0, n1, scratch);
 }
 
-/* ---- Packing weights ------------------------------------------------------------------------------------------- */
-
-typedef struct pack_job {
-    const cx_kernels *kernels;
-    const cx_correlation *c;
-    const void *weights;
-    char *packed;
-    size_t size;
-    int way;
-    cx_patch_order order;
-    int64_t pieces; /* of one group: panels, or rows */
-} pack_job;
-
-#define PACK_K    256 /* offsets looked up at a time */
-#define PACK_ROWS 16  /* rows packed together: neighbours share cache lines */
-
-/* k in the order in which weights most likely lie in memory; row says where each goes in the order of the sum. */
-static void look_up_k(const pack_job *j, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset, int64_t *row) {
-    const int64_t taps = cx_count3(j->c->taps);
-    cx_axis_offsets(axis, k0, kn, offset);
-    for (int64_t i = 0; i < kn; ++i)
-        row[i] = j->order == CX_TAPS_FASTEST ? k0 + i : (k0 + i) % taps * j->c->ci + (k0 + i) / taps;
-}
-
-static void pack_piece(void *context, int64_t index, int worker) {
-    (void)worker;
-    const pack_job *j = context;
-    const cx_correlation *c = j->c;
-    const int64_t k = c->ci * cx_count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
-    /* panels are filled in the order of memory; rows of the other way must be written in the order of the sum */
-    const bool panels = j->way == WAY_CHANNELS;
-    const cx_axis axis = weight_k_axis(c, panels ? CX_TAPS_FASTEST : j->order);
-    const int64_t unit = panels ? j->kernels->gemm.nr : PACK_ROWS;
-    const int64_t first = piece * unit, count = cx_min(unit, c->co - first);
-    const void *src = cx_at(j->weights, group * c->w_group, j->size);
-    char *dst = j->packed + (size_t)(group * packed_group(c, j->kernels, j->way) + first * k) * j->size;
-    int64_t channel_offset[CX_GEMM_MAX_NR], k_offset[PACK_K], k_row[PACK_K];
-    for (int64_t i = 0; i < count; ++i) channel_offset[i] = (first + i) * c->w_co;
-    for (int64_t k0 = 0; k0 < k; k0 += PACK_K) {
-        const int64_t kn = cx_min(k - k0, PACK_K);
-        look_up_k(j, &axis, k0, kn, k_offset, k_row);
-        if (panels)
-            j->kernels->gemm.pack_panel(src, k_offset, k_row, kn, channel_offset, count, dst);
-        else
-            j->kernels->gemm.pack_rows(src, channel_offset, count, k_offset, kn, dst + (size_t)k0 * j->size, k);
-    }
-}
-
-static void pack_part(const cx_correlation *c, const cx_kernels *kernels, int variant, int threads, const void *weights,
-                      void *packed) {
-    const int way = variant & WAY_CHANNELS;
-    pack_job j = {kernels, c, weights, packed, cx_dtype_size(kernels->dtype), way, order_of(variant), 0};
-    j.pieces = cx_ceil_div(c->co, way == WAY_CHANNELS ? kernels->gemm.nr : PACK_ROWS);
-    cx_parallel_for(c->groups * j.pieces, threads, pack_piece, &j);
-}
-
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
-static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+/* The correlations of a pass, of which there are mostly few: looked up once for all that decide() asks. */
+typedef struct phases {
+    int64_t count;
+    cx_correlation first[MAX_PARTS];
+} phases;
+
+static void look_up_phases(const cx_conv *conv, phases *all) {
+    all->count = cx_correlation_count(conv);
+    for (int64_t i = 0; i < cx_min(all->count, MAX_PARTS); ++i) cx_correlation_get(conv, i, &all->first[i]);
+}
+
+static void phase_at(const cx_conv *conv, const phases *all, int64_t i, cx_correlation *c) {
+    if (i < MAX_PARTS)
+        *c = all->first[i];
+    else
+        cx_correlation_get(conv, i, c);
+}
+
+static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant, const phases *all) {
     size_t most = 0;
-    const int64_t parts = cx_correlation_count(conv);
+    const int64_t parts = all->count;
     const cx_tensors none = {0};
     const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
     for (int64_t i = 0; i < parts; ++i) {
         part p = {0};
         cx_patches patches;
         cx_gemm gemm;
-        cx_correlation_get(conv, i, &p.c);
+        phase_at(conv, all, i, &p.c);
         set_up(&p, kernels, variant, 1);
         gemm_of(&j, &p, 0, &patches, &gemm);
         const size_t bytes = cx_gemm_scratch(kernels, &gemm, p.blocks);
@@ -457,38 +403,39 @@ static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int var
     return cx_align_up(most);
 }
 
-static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant, const phases *all) {
     int64_t elements = 0;
-    const int64_t parts = cx_correlation_count(conv);
+    const int64_t parts = all->count;
     for (int64_t i = 0; i < parts; ++i) {
         cx_correlation c;
-        cx_correlation_get(conv, i, &c);
+        phase_at(conv, all, i, &c);
         if (form_of(&c, kernels, variant) == WEIGHTS_PACKED)
-            elements += c.groups * packed_group(&c, kernels, variant & WAY_CHANNELS);
+            elements += c.groups * cx_packed_weights(&c, kernels, variant & WAY_CHANNELS);
     }
     return elements ? cx_align_up((size_t)(elements + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype)) : 0;
 }
 
 /* Costs of the two ways, over the correlations. */
-static void costs_of(const cx_conv *conv, const cx_kernels *kernels, int variant, double cost[2]) {
-    const int64_t parts = cx_correlation_count(conv), looked_at = cx_min(parts, MAX_PARTS);
+static void costs_of(const cx_kernels *kernels, int variant, const phases *all, double cost[2]) {
+    const int64_t parts = all->count, looked_at = cx_min(parts, MAX_PARTS);
     cost[WAY_PIXELS] = cost[WAY_CHANNELS] = CALL_COST;
     for (int64_t i = 0; i < looked_at; ++i) {
-        cx_correlation c;
-        cx_correlation_get(conv, i, &c);
         for (int way = 0; way < 2; ++way)
-            cost[way] += cost_of(&c, kernels, variant | way) * (double)parts / (double)looked_at;
+            cost[way] += cost_of(&all->first[i], kernels, variant | way) * (double)parts / (double)looked_at;
     }
 }
 
 /* Spreading sums in another order, so it is chosen by one image, one thread and plain weights, whatever the call. */
 static bool spreading_wins(const cx_conv *conv, const cx_kernels *kernels, int variant) {
+    if (conv->in_channels > MANY_CHANNELS) return false; /* tall tiles already: no need to compare */
     cx_conv image = *conv;
     image.batch = 1;
     double cost[2];
     cx_decision spread;
     if (!cx_gemm_spread_decide(&image, kernels, 1, &spread)) return false;
-    costs_of(&image, kernels, variant & ~WEIGHTS_KEPT, cost);
+    phases all;
+    look_up_phases(&image, &all);
+    costs_of(kernels, variant & ~WEIGHTS_KEPT, &all, cost);
     return spread.cost < cost[WAY_PIXELS] && spread.cost < cost[WAY_CHANNELS];
 }
 
@@ -500,14 +447,16 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         return cx_gemm_spread_decide(conv, kernels, threads, decision);
     }
     double cost[2];
-    costs_of(conv, kernels, variant, cost);
+    phases all;
+    look_up_phases(conv, &all);
+    costs_of(kernels, variant, &all, cost);
     const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;
     decision->variant = variant | way;
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->thread_bytes =
-        gemm_bytes(conv, kernels, decision->variant) + twin_stage(conv, kernels, decision->variant);
-    decision->packed_bytes = packed_bytes(conv, kernels, decision->variant);
+        gemm_bytes(conv, kernels, decision->variant, &all) + twin_stage(conv, kernels, decision->variant);
+    decision->packed_bytes = packed_bytes(conv, kernels, decision->variant, &all);
     decision->shared_bytes = kept ? 0 : decision->packed_bytes;
     decision->reason = way == WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
     return true;
@@ -523,8 +472,9 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
         cx_correlation c;
         cx_correlation_get(conv, i, &c);
         if (form_of(&c, kernels, decision->variant) != WEIGHTS_PACKED) continue;
-        pack_part(&c, kernels, decision->variant, decision->threads, cx_at(weights, c.w_offset, size), at);
-        at += (size_t)(c.groups * packed_group(&c, kernels, way)) * size;
+        cx_pack_weights(&c, kernels, way == WAY_CHANNELS, order_of(decision->variant), decision->threads,
+                        cx_at(weights, c.w_offset, size), at);
+        at += (size_t)(c.groups * cx_packed_weights(&c, kernels, way)) * size;
     }
 }
 
@@ -564,7 +514,8 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         set_up(p, kernels, decision->variant, decision->threads);
         if (p->form == WEIGHTS_PACKED) {
             p->weights = packed;
-            packed += (size_t)(p->c.groups * packed_group(&p->c, kernels, decision->variant & WAY_CHANNELS)) * size;
+            packed +=
+                (size_t)(p->c.groups * cx_packed_weights(&p->c, kernels, decision->variant & WAY_CHANNELS)) * size;
         } else {
             p->weights = cx_at(tensors->w, p->c.w_offset, size);
         }

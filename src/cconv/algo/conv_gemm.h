@@ -4,6 +4,8 @@
 
 #include "gemm/gemm.h"
 #include "algo/algorithm.h"
+#include "base/correlation.h"
+#include "base/integer.h"
 
 /* Estimated cycles for an element. Measured on packed panels in cache; only their ratios matter. */
 #define CX_COST_TILE_SHARE     0.9   /* of the FMA peak that the micro-kernel reaches */
@@ -49,6 +51,24 @@ static inline int cx_threads_for(double cycles, int threads) {
     const double worth = cycles / CX_COST_WORTH_A_THREAD;
     return worth < 2 ? 1 : worth < threads ? (int)worth : threads;
 }
+
+/* k as an axis of the weights. */
+static inline cx_axis cx_weight_k_axis(const cx_correlation *c, cx_patch_order order) {
+    const int64_t *t = c->taps, *w = c->w_tap;
+    if (order == CX_TAPS_FASTEST)
+        return cx_axis_make((const int64_t[4]){c->ci, t[0], t[1], t[2]}, (const int64_t[4]){c->w_ci, w[0], w[1], w[2]});
+    return cx_axis_make((const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
+}
+
+/* Elements of packed weights of one group: rows of k, or whole panels of result channels. */
+static inline int64_t cx_packed_weights(const cx_correlation *c, const cx_kernels *kernels, bool panels) {
+    const int64_t k = c->ci * cx_count3(c->taps);
+    return panels ? cx_round_up(c->co, kernels->gemm.nr) * k : c->co * k;
+}
+
+/* All groups, one after the other: conv_gemm_pack.c. */
+void cx_pack_weights(const cx_correlation *c, const cx_kernels *kernels, bool panels, cx_patch_order order, int threads,
+                     const void *weights, void *packed);
 
 bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,

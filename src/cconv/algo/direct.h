@@ -33,8 +33,7 @@ void cx_direct_planes_run(const cx_conv *conv, const cx_kernels *kernels, const 
 bool cx_direct_plane_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_direct_plane_spread_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                                 const cx_tensors *tensors, void *workspace);
-bool cx_direct_plane_weights_decide(const cx_conv *conv, const cx_kernels *kernels, int threads,
-                                    cx_decision *decision);
+bool cx_direct_plane_weights_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_direct_plane_weights_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                                  const cx_tensors *tensors, void *workspace);
 

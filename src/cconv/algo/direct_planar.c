@@ -326,11 +326,16 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
         (double)largest->extent[0] * (double)largest->extent[1] * (double)largest->extent[2] * (double)largest->ci;
     const double units = parts * (double)largest->grid[0] * (double)ceil_div(max(largest->grid[1], 1), b->height) *
                          (double)ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
-    const double efficiency = largest->co <= 2 && largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55 : 0.7;
+    const double sums = taps / parts * (double)max(largest->ci, 1);
+    const double efficiency = conv->pass == CONVX_INPUT_GRADIENT && parts > 1 ? 0.5
+                              : largest->co > 2                               ? 0.88 * sums / (sums + 6)
+                              : largest->taps[1] > 3 && largest->taps[1] < 9  ? 0.55
+                                                                              : 0.7;
     const double multiply =
         images * places * taps * channels / (lanes * 2 * efficiency * (used > 0.5 ? 1 : 0.5 + used));
+    const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     const double copied =
-        b->in_place ? 0 : images * sources * (largest->src.space[2] == 1 && largest->step[2] == 1 ? 1.5 / lanes : 1.5);
+        b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5);
     const double stored = images * results * (b->tile ? 1.5 : 1.0 / lanes);
     const double rows = images * parts * (double)(b->planes * max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */

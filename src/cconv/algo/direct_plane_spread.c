@@ -1,6 +1,6 @@
 /*
- * Input gradient of depthwise layers of stride 2, plane by plane: all four stride phases at once, so that source rows are
- * looked up once and result rows are stored whole. A unit of work is a block of rows of one plane of results.
+ * Input gradient of depthwise layers of stride 2, plane by plane: all four stride phases at once, so that source rows
+ * are looked up once and result rows are stored whole. A unit of work is a block of rows of one plane of results.
  */
 #include <string.h>
 
@@ -73,7 +73,8 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     cx_columns_cut(&s->columns, lanes);
     if (cx_columns_masks_bytes(&s->columns, lanes, cx_dtype_size(c->dtype)) > MASKS_BYTES) return false;
     const double vectors = (double)cx_ceil_div(s->columns.width, lanes), height = (double)conv->in[1];
-    s->plane_cycles = 60 + height + vectors * height * (5 + (double)(k[1] * k[2]) / 2 * (k[1] == 3 && k[2] == 3 ? 0.7 : 1.2));
+    s->plane_cycles =
+        60 + height + vectors * height * (5 + (double)(k[1] * k[2]) / 2 * (k[1] == 3 && k[2] == 3 ? 0.8 : 1.8));
     const int64_t parts = cx_min(1 + (int64_t)(s->plane_cycles / UNIT_CYCLES), conv->in[1]);
     s->height = cx_min(cx_round_up(cx_ceil_div(conv->in[1], parts), 4), MOST_ROWS);
     s->rows = (cx_plane_rows){.strides = c->src,
@@ -114,7 +115,7 @@ static void activate_rows(const job *j, char *out, int64_t rows) {
         j->kernels->activate(cx_at_mut(out, r * conv->x.space[1], j->s->rows.size), conv->in[2], conv->activation);
 }
 
-/* Units: blocks of rows fastest, then depths, channels, images. Where a plane is one unit, several are taken at once. */
+/* Units: blocks of rows fastest, then depths, channels, images. Where a plane is one unit, a call takes several. */
 static void run_task(void *context, int64_t index, int worker) {
     static const double nothing = 0;
     const job *j = context;
@@ -146,20 +147,20 @@ static void run_task(void *context, int64_t index, int worker) {
     const int64_t end = begin + s->units / j->tasks + (index < s->units % j->tasks);
     for (int64_t unit = begin; unit < end; unit += whole ? args.planes : 1) {
         const int64_t row = unit % s->blocks * s->height, depth = unit / s->blocks % conv->in[0];
-        const int64_t group = unit / s->blocks / conv->in[0] % c->groups, image = unit / s->blocks / conv->in[0] / c->groups;
+        const int64_t group = unit / s->blocks / conv->in[0] % c->groups,
+                      image = unit / s->blocks / conv->in[0] / c->groups;
         const int64_t plane[3] = {image, group, depth + c->origin[0]};
         args.height = cx_min(s->height, conv->in[1] - row);
         args.count = table_rows(s, args.height);
-        args.planes = cx_plane_rows_point(&s->rows, j->tensors->y, plane, row / 2 + s->first, args.count, j->zeros, slots,
-                                          table, advance);
+        args.planes = cx_plane_rows_point(&s->rows, j->tensors->y, plane, row / 2 + s->first, args.count, j->zeros,
+                                          slots, table, advance);
         args.planes = whole ? cx_min(args.planes, end - unit) : 1;
         if (c->activation != CONVX_ACT_NONE) args.planes = cx_min(args.planes, ACTIVATED_PLANES);
         args.weights = cx_at(j->tensors->w, group * c->w_group, size);
         if (j->tensors->bias) args.start = cx_at(j->tensors->bias, group, size);
-        char *out = cx_at_mut(j->tensors->result,
-                              image * conv->x.batch + group * conv->x.channel + depth * conv->x.space[0] +
-                                  row * conv->x.space[1],
-                              size);
+        char *out = cx_at_mut(
+            j->tensors->result,
+            image * conv->x.batch + group * conv->x.channel + depth * conv->x.space[0] + row * conv->x.space[1], size);
         args.out = out;
         j->kernels->stencil.plane_spread(&args);
         if (c->activation != CONVX_ACT_NONE)

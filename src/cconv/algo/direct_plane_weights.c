@@ -16,15 +16,15 @@
 #define SUMS_BYTES       32768 /* vectors of partial sums of a block of channels */
 #define SLOTS_BYTES      131072
 #define MASKS_BYTES      65536
-#define MOST_CHANNELS    16 /* of a block */
-#define WORTHWHILE_TASKS 16 /* fewer blocks than this: cut the sum */
+#define MOST_CHANNELS    16  /* of a block */
+#define WORTHWHILE_TASKS 16  /* fewer blocks than this: cut the sum */
 #define PIECE_VECTORS    512 /* but not into less than this */
 
 typedef struct setup {
     cx_correlation c; /* of the forward pass: how x is read */
     cx_stencil_columns columns;
     cx_plane_rows x, y;
-    int64_t taps, vectors; /* of a row */
+    int64_t taps, vectors;         /* of a row */
     int64_t height, blocks, units; /* rows of a unit; units of a plane, and of a whole sum */
     int64_t channels, channel_blocks, pieces;
 } setup;
@@ -232,8 +232,10 @@ bool cx_direct_plane_weights_decide(const cx_conv *conv, const cx_kernels *kerne
     const double planes = (double)s.c.batch * (double)s.c.grid[0] * (double)s.c.groups;
     const double vectors = (double)s.vectors * (double)s.c.grid[1], taps = (double)s.taps;
     const double rows = (double)table_rows(&s.c, s.c.grid[1]) + (double)s.c.grid[1];
-    decision->cost = 500 + planes * (50 + 1.5 * rows + vectors * (2 + taps * (s.c.step[2] == 2 ? 1.1 : 0.8))) +
-                     (double)(s.c.groups * s.pieces) * taps * 6;
+    const bool small = taps <= 9, apart = s.c.step[2] == 2;
+    const double each = apart ? (small ? 1.7 : 2.5) : (small ? 0.85 : 1.15);
+    decision->cost =
+        500 + planes * (50 + 1.5 * rows + vectors * (2 + taps * each)) + (double)(s.c.groups * s.pieces) * taps * 6;
     decision->threads = cx_direct_threads(decision->cost, threads);
     decision->shared_bytes = masks_bytes(&s, kernels) + zeros_bytes(&s) + partials_bytes(&s);
     decision->thread_bytes = thread_bytes(&s, kernels);

@@ -13,9 +13,9 @@
 /* How the rows of a tensor's planes are read. */
 typedef struct cx_plane_rows {
     cx_strides strides;
-    int64_t planes[2];  /* batch and channels */
+    int64_t planes[2]; /* batch and channels */
     int64_t extent[3];
-    int64_t step, pad;  /* of rows: result row r, tap row th reads row r * step - pad + th */
+    int64_t step, pad;    /* of rows: result row r, tap row th reads row r * step - pad + th */
     int64_t first, reach; /* columns [first, first + reach) of a row may be read; the row has [0, extent[2]) */
     int dense;            /* how many of row, depth, channel, batch follow one behind the other, or 0 */
     int64_t chunk;        /* elements that lie together */
@@ -31,8 +31,7 @@ bool cx_plane_rows_make(cx_plane_rows *rows, convx_dtype dtype, int64_t count);
  * add to each of them for the next channel. Returns for how many channels, this one included, that is enough.
  */
 int64_t cx_plane_rows_point(const cx_plane_rows *rows, const void *tensor, const int64_t plane[3], int64_t first,
-                         int64_t count, const void *zeros, void *slots, const void **table,
-                            int64_t *advance);
+                            int64_t count, const void *zeros, void *slots, const void **table, int64_t *advance);
 
 /* Vectors of columns: sets left and right. */
 void cx_columns_cut(cx_stencil_columns *columns, int lanes);

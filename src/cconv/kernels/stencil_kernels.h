@@ -83,8 +83,8 @@ typedef struct cx_stencil_channels {
 
 /*
  * Columns of a plane of results, in vectors: the k-th begins at column k * lanes, or at width - lanes if it would end
- * beyond the width, or at 0 if there is not even one. Result column j reads source columns j * step + origin + tap, where
- * those outside [0, extent) are zeros. Vectors [left, right) read inside only; the others go through masks.
+ * beyond the width, or at 0 if there is not even one. Result column j reads source columns j * step + origin + tap,
+ * where those outside [0, extent) are zeros. Vectors [left, right) read inside only; the others go through masks.
  */
 typedef struct cx_stencil_columns {
     int64_t width, origin, extent;

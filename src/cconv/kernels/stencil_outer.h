@@ -8,7 +8,7 @@
 
 #include "kernels/stencil_rows.h"
 
-#define OUTER_TAPS_H 3
+#define OUTER_TAPS_H 2
 #define OUTER_TAPS_W 5
 #define OUTER_ROWS   4
 
@@ -72,43 +72,28 @@ STENCIL_INLINE void outer_block(const cx_stencil_outer *s, int64_t th, int64_t t
     }
 }
 
-STENCIL_INLINE void outer_band(const cx_stencil_outer *s, int64_t th, const int taps_h, const int most) {
-    for (int64_t tw = 0; tw < s->taps_w;) {
+STENCIL_INLINE void outer_band(const cx_stencil_outer *s, int64_t th, const int taps_h) {
+    for (int64_t tw = 0, now; tw < s->taps_w; tw += now) {
         const int64_t left = s->taps_w - tw;
         /* Six taps are two blocks of three, not five and one. */
-        const int64_t now = left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
+        now = left <= OUTER_TAPS_W ? left : left < 2 * OUTER_TAPS_W ? (left + 1) / 2 : OUTER_TAPS_W;
         switch (now) {
         case 1: outer_block(s, th, tw, taps_h, 1); break;
         case 2: outer_block(s, th, tw, taps_h, 2); break;
         case 3: outer_block(s, th, tw, taps_h, 3); break;
         case 4: outer_block(s, th, tw, taps_h, 4); break;
-        default:
-            if (most == 5) outer_block(s, th, tw, taps_h, 5);
-            break;
+        default: outer_block(s, th, tw, taps_h, 5); break;
         }
-        tw += now;
     }
 }
 
-static void outer_three(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 3, 4); }
-static void outer_two(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 2, 5); }
-static void outer_one(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 1, 5); }
+static void outer_two(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 2); }
+static void outer_one(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 1); }
 
 static void stencil_outer(const cx_stencil_outer *s) {
-    const bool wide = s->taps_w == 5; /* 2x5 blocks: ten accumulators */
-    for (int64_t th = 0; th < s->taps_h;) {
-        const int64_t left = s->taps_h - th;
-        if (left == 1) {
-            outer_one(s, th);
-            th += 1;
-        } else if (left == 2 || left == 4 || wide) {
-            outer_two(s, th);
-            th += 2;
-        } else {
-            outer_three(s, th);
-            th += 3;
-        }
-    }
+    int64_t th = 0;
+    for (; th + 2 <= s->taps_h; th += 2) outer_two(s, th);
+    if (th < s->taps_h) outer_one(s, th);
 }
 
 #endif

@@ -215,10 +215,7 @@ STENCIL_INLINE void three_rows(const cx_stencil_planar *s, const int single, con
 }
 
 STENCIL_INLINE void three(const cx_stencil_planar *s, const int single, const int step) {
-    if (s->offset[1] == 1 && s->offset[2] == 2)
-        three_rows(s, single, 1, 2, step);
-    else
-        three_rows(s, single, s->offset[1], s->offset[2], step);
+    three_rows(s, single, s->offset[1], s->offset[2], step);
 }
 
 static void three_single(const cx_stencil_planar *s) { three(s, 1, 1); }

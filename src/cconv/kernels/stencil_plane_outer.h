@@ -20,7 +20,7 @@ typedef struct plane_outer_view {
     int64_t height, step, vectors;
 } plane_outer_view;
 
-/* The vector at column j of `count` gradient rows into taps_h x taps_w taps. x, y: rows; x at the first tap's column. */
+/* The vector at column j of `count` gradient rows into taps_h x taps_w taps. x, y: rows, x at the first tap. */
 STENCIL_INLINE void plane_outer_rows(vec acc[PLANE_OUTER_H][PLANE_OUTER_W], const real *const *x, int64_t x_at,
                                      const real *const *y, int64_t j, const real *masks, const real *y_mask,
                                      const int taps_h, const int taps_w, const int count, const int apart,
@@ -61,11 +61,11 @@ STENCIL_INLINE void plane_outer_strips(vec acc[PLANE_OUTER_H][PLANE_OUTER_W], co
     const real *const *x = s->x_rows + b->th, *const *y = s->y_rows;
     if (masked) masks += b->tw * LANES;
     int64_t r = 0;
-#define PLANE_OUTER_STRIP(count)                                                                                    \
-    for (int64_t at = from * LANES; at < end; at += LANES) {                                                        \
-        const int64_t j = at < last ? at : last;                                                                    \
-        plane_outer_rows(acc, x + r * s->step, j * step + b->tw, y + r, j, masks, y_mask, taps_h, taps_w, count, apart, \
-                         step, masked);                                                                             \
+#define PLANE_OUTER_STRIP(count)                                                                                 \
+    for (int64_t at = from * LANES; at < end; at += LANES) {                                                     \
+        const int64_t j = at < last ? at : last;                                                                 \
+        plane_outer_rows(acc, x + r * s->step, j * step + b->tw, y + r, j, masks, y_mask, taps_h, taps_w, count, \
+                         apart, step, masked);                                                                   \
     }
     for (; r + most <= s->height; r += most) PLANE_OUTER_STRIP(most)
     if (most > 2 && halve && r + 2 <= s->height) {

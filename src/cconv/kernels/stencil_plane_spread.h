@@ -20,10 +20,11 @@ typedef struct spread_view {
     real start;
 } spread_view;
 
-/* 2 * LANES columns, or the first n of them where what follows must stay. `ascending`: rows are stored in their order. */
+/* 2 * LANES columns, or the first n where what follows must stay. `ascending`: rows are stored in their order. */
 STENCIL_INLINE void spread_store(const spread_view *s, real *out, vec even, vec odd, int64_t n, const int ascending) {
     const vec low = pairs_low(even, odd), high = pairs_high(even, odd);
-    const bool whole = LANES == 1 ? n >= 2 : n >= 2 * LANES || (ascending && s->vectors == 1 && out + 2 * LANES <= s->out_end);
+    const bool whole =
+        LANES == 1 ? n >= 2 : n >= 2 * LANES || (ascending && s->vectors == 1 && out + 2 * LANES <= s->out_end);
     if (whole) {
         v_store(out, low);
         v_store(out + LANES, high);
@@ -39,7 +40,7 @@ STENCIL_INLINE void spread_store(const spread_view *s, real *out, vec even, vec 
     }
 }
 
-/* ---- 3x3 with padding 1: even rows and columns meet the middle tap, odd ones both others ----------------------------- */
+/* ---- 3x3 with padding 1: even rows and columns meet the middle tap, odd ones both others ---------------------- */
 
 /* Two source rows under rows 2 q and 2 q + 1 of the result. w: by source row and column, then result row and column. */
 STENCIL_INLINE void spread_three_block(const spread_view *s, vec w[9], int64_t q, int64_t k, const int masked) {
@@ -77,21 +78,18 @@ static void spread_three(const spread_view *s) {
         }
 }
 
-/* ---- Any kernel ------------------------------------------------------------------------------------------------------ */
+/* ---- Any kernel ------------------------------------------------------------------------------------------------ */
 
-/* The taps of one source row into result rows [low, high) of one parity, two rows apart; w: its weights for the first. */
+/* The taps of one source row into result rows [low, high) of one parity; w: its weights for the first of them. */
 STENCIL_INLINE void spread_taps(vec acc[2][2][2], const spread_view *s, const real *source, const real *w, int64_t next,
-                                const real *const masks[2], const int low, const int high, const int vectors,
-                                const int masked) {
+                                const real *const masks[2], const int low, const int high, const int vectors) {
     STENCIL_UNROLL for (int c = 0; c < 2; ++c) {
         const cx_stencil_spread_phase *phase = &s->column_phase[c];
         const real *at = w + phase->weights;
         for (int64_t t = phase->first; t < phase->first + phase->taps; ++t, at += s->weights_column) {
             vec x[2];
-            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-                x[v] = v_load(source + t + v * next);
-                if (masked) x[v] = plane_masked(x[v], masks[v] + t * LANES);
-            }
+            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) x[v] =
+                plane_masked(v_load(source + t + v * next), masks[v] + t * LANES);
             STENCIL_UNROLL for (int r = low; r < high; ++r) {
                 const vec wv = v_splat(at[-r * s->weights_row]);
                 STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[r][c][v] += wv * x[v];
@@ -101,8 +99,7 @@ STENCIL_INLINE void spread_taps(vec acc[2][2][2], const spread_view *s, const re
 }
 
 /* `count` result rows of one parity, from `row` on; vectors k and k + 1 (where there are two). */
-STENCIL_INLINE void spread_block(const spread_view *s, int64_t row, int64_t k, const int count, const int vectors,
-                                 const int masked) {
+STENCIL_INLINE void spread_block(const spread_view *s, int64_t row, int64_t k, const int count, const int vectors) {
     const cx_stencil_spread_phase *phase = &s->row_phase[row % 2];
     const int64_t m = plane_column(s->columns.width, k), taps = phase->taps;
     const int64_t next = vectors > 1 ? plane_column(s->columns.width, k + 1) - m : 0;
@@ -111,31 +108,25 @@ STENCIL_INLINE void spread_block(const spread_view *s, int64_t row, int64_t k, c
     vec acc[2][2][2];
     STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
         STENCIL_UNROLL for (int r = 0; r < count; ++r) acc[r][0][v] = acc[r][1][v] = v_splat(s->start);
-        if (masked) masks[v] = plane_masks(&s->columns, s->masks, k + v);
+        masks[v] = plane_masks(&s->columns, s->masks, k + v);
     }
     if (taps > 0) {
-        if (count == 2) spread_taps(acc, s, rows[0] + m, w, next, masks, 0, 1, vectors, masked);
+        if (count == 2) spread_taps(acc, s, rows[0] + m, w, next, masks, 0, 1, vectors);
         for (int64_t i = count - 1; i < taps; ++i)
-            spread_taps(acc, s, rows[i] + m, w + i * s->weights_row, next, masks, 0, count, vectors, masked);
-        if (count == 2) spread_taps(acc, s, rows[taps] + m, w + taps * s->weights_row, next, masks, 1, 2, vectors, masked);
+            spread_taps(acc, s, rows[i] + m, w + i * s->weights_row, next, masks, 0, count, vectors);
+        if (count == 2) spread_taps(acc, s, rows[taps] + m, w + taps * s->weights_row, next, masks, 1, 2, vectors);
     }
     real *out = s->out + row * s->out_row + 2 * m;
     STENCIL_UNROLL for (int r = 0; r < count; ++r) {
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
-            spread_store(s, out + 2 * r * s->out_row + 2 * v * next, acc[r][0][v], acc[r][1][v],
-                         s->width - 2 * (m + v * next), 0);
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) spread_store(
+            s, out + 2 * r * s->out_row + 2 * v * next, acc[r][0][v], acc[r][1][v], s->width - 2 * (m + v * next), 0);
     }
 }
 
 STENCIL_INLINE void spread_strip(const spread_view *s, int64_t row, const int count) {
     int64_t k = 0;
-    for (; k + 2 <= s->vectors; k += 2) {
-        if (k >= s->columns.left && k + 2 <= s->columns.right)
-            spread_block(s, row, k, count, 2, 0);
-        else
-            spread_block(s, row, k, count, 2, 1);
-    }
-    if (k < s->vectors) spread_block(s, row, k, count, 1, 1);
+    for (; k + 2 <= s->vectors; k += 2) spread_block(s, row, k, count, 2);
+    if (k < s->vectors) spread_block(s, row, k, count, 1);
 }
 
 static void spread_pair(const spread_view *s, int64_t row) { spread_strip(s, row, 2); }

@@ -1,6 +1,6 @@
 /*
- * Template: one plane of a depthwise layer (cx_stencil_plane), read where it lies. Vectors that reach beyond a row's ends
- * read its neighbours in memory, and masks clear those lanes: no row is copied for its padding.
+ * Template: planes of a depthwise layer (cx_stencil_plane), read where they lie. Vectors that reach beyond a row's
+ * ends read its neighbours in memory, and masks clear those lanes: no row is copied for its padding.
  *   three   3x3: the nine weights stay in registers, vectors one by one
  *   tall    any kernel: pairs of vectors, weights broadcast as they are needed
  * Either way four result rows share each source row that they meet, and an element's taps are added in their order.
@@ -94,8 +94,8 @@ STENCIL_INLINE void plane_advance(plane_view *v, const cx_stencil_plane *s, int6
 }
 
 /*
- * A masked vector may be all that a row has, and wider than it: it is stored whole where the rows below will be, or will
- * overwrite it.
+ * A masked vector may be all that a row has, and wider than it: it is stored whole where the rows below will be, or
+ * will overwrite it.
  */
 STENCIL_INLINE void plane_store(const plane_view *s, real *out, vec v, const int narrow) {
     if (!narrow || s->columns.width >= LANES || out + LANES <= s->out_end) {
@@ -224,9 +224,10 @@ STENCIL_INLINE void plane_block(const plane_view *s, int64_t r, int64_t count, i
         const int64_t high = i >> halve < count ? (i >> halve) + 1 : count;
         const int64_t low = i < taps_h ? 0 : ((i - taps_h) >> halve) + 1;
         const real *row = rows[i] + j * step;
-#define PLANE_TAPS(low, high) \
-    case (low) * 8 + (high):  \
-        plane_taps(acc, row, next * step, masks, w, up, s->weights_column, c->taps, low, high, vectors, step, masked); break;
+#define PLANE_TAPS(low, high)                                                                                         \
+    case (low) * 8 + (high):                                                                                          \
+        plane_taps(acc, row, next *step, masks, w, up, s->weights_column, c->taps, low, high, vectors, step, masked); \
+        break;
         switch (low * 8 + high) {
             PLANE_TAPS(0, 1)
             PLANE_TAPS(0, 2)
@@ -245,9 +246,8 @@ STENCIL_INLINE void plane_block(const plane_view *s, int64_t r, int64_t count, i
     real *out = s->out + r * s->out_row + j;
     STENCIL_UNROLL for (int o = 0; o < PLANE_ROWS; ++o) {
         if (o >= count) break;
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v)
-            plane_store(s, out + o * s->out_row + v * next, step == 2 ? pairs_sorted(acc[o][v]) : acc[o][v],
-                        vectors == 1);
+        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) plane_store(
+            s, out + o * s->out_row + v * next, step == 2 ? pairs_sorted(acc[o][v]) : acc[o][v], vectors == 1);
     }
 }
 

@@ -9,20 +9,20 @@
 #include "kernels/stencil_plane_spread.h"
 #include "kernels/stencil_planes.h"
 
-#define STENCIL_KERNELS                            \
-    {                                              \
-        .fill = stencil_fill,                      \
-        .scatter = stencil_scatter,                \
-        .join = stencil_join,                      \
-        .planar = stencil_planar,                  \
-        .outer = stencil_outer,                    \
-        .channels = stencil_channels,              \
-        .channels_outer = stencil_channels_outer,  \
-        .plane_masks = stencil_plane_masks,        \
-        .plane = stencil_plane,                    \
-        .plane_spread = stencil_plane_spread,      \
-        .plane_outer = stencil_plane_outer,        \
-        .collect = stencil_collect,                \
+#define STENCIL_KERNELS                           \
+    {                                             \
+        .fill = stencil_fill,                     \
+        .scatter = stencil_scatter,               \
+        .join = stencil_join,                     \
+        .planar = stencil_planar,                 \
+        .outer = stencil_outer,                   \
+        .channels = stencil_channels,             \
+        .channels_outer = stencil_channels_outer, \
+        .plane_masks = stencil_plane_masks,       \
+        .plane = stencil_plane,                   \
+        .plane_spread = stencil_plane_spread,     \
+        .plane_outer = stencil_plane_outer,       \
+        .collect = stencil_collect,               \
     }
 
 #endif

@@ -53,6 +53,7 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     if (conv->dilation[1] != 1 || conv->dilation[2] != 1 || conv->in[1] < 2 || conv->in[2] < 2) return false;
     if (conv->kernel[1] > CX_PLANE_TAPS || conv->kernel[2] > CX_PLANE_TAPS || conv->in[2] > MOST_COLUMNS) return false;
     if (conv->x.space[2] != 1 || conv->padding_mode != CONVX_PAD_ZEROS) return false;
+    if (conv->kernel[2] > 6 && conv->in[2] > 4 * kernels->lanes) return false; /* row buffers are faster there */
     cx_correlation *c = &s->c, column, row;
     cx_direct_correlation(conv, 0, c);
     cx_direct_correlation(conv, 1, &column);

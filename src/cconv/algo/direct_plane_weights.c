@@ -41,6 +41,8 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
         if (c->taps[d] > 1 && c->tap_step[d] != 1) return false;
     }
     if (c->taps[1] < 2) return false;
+    /* Many taps take the same columns apart again and again: row buffers do it once. */
+    if (c->step[2] == 2 && c->taps[2] > 6 && c->grid[2] > 2 * kernels->lanes) return false;
     const int lanes = kernels->lanes;
     const int64_t size = (int64_t)cx_dtype_size(c->dtype);
     s->columns = (cx_stencil_columns){.width = c->grid[2],

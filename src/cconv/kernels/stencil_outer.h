@@ -8,7 +8,7 @@
 
 #include "kernels/stencil_rows.h"
 
-#define OUTER_TAPS_H 2
+#define OUTER_TAPS_H 3
 #define OUTER_TAPS_W 5
 #define OUTER_ROWS   4
 
@@ -90,8 +90,13 @@ STENCIL_INLINE void outer_band(const cx_stencil_outer *s, int64_t th, const int 
 static void outer_two(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 2); }
 static void outer_one(const cx_stencil_outer *s, int64_t th) { outer_band(s, th, 1); }
 
+/* Kernels of three columns: nine accumulators. */
+static void outer_three(const cx_stencil_outer *s, int64_t th) { outer_block(s, th, 0, 3, 3); }
+
 static void stencil_outer(const cx_stencil_outer *s) {
     int64_t th = 0;
+    if (s->taps_w == 3)
+        for (; s->taps_h - th >= 5 || s->taps_h - th == 3; th += 3) outer_three(s, th);
     for (; th + 2 <= s->taps_h; th += 2) outer_two(s, th);
     if (th < s->taps_h) outer_one(s, th);
 }

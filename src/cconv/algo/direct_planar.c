@@ -331,8 +331,10 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                               : largest->co > 2                               ? 0.88 * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9  ? 0.55
                                                                               : 0.7;
+    /* With many channels every block of results reads them all again, and short rows are over before they pay. */
+    const double reuse = largest->co > 2 ? width / (width + 12) / (1 + (double)largest->ci / 200) : 1;
     const double multiply =
-        images * places * taps * channels / (lanes * 2 * efficiency * (used > 0.5 ? 1 : 0.5 + used));
+        images * places * taps * channels / (lanes * 2 * efficiency * reuse * (used > 0.5 ? 1 : 0.5 + used));
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     const double copied =
         b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5);

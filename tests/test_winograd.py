@@ -145,6 +145,32 @@ def test_any_input_gradient_stays_within_the_bound_of_its_tiles(transposed, algo
     tally.check()
 
 
+@pytest.mark.parametrize("algorithm", TILES)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_any_weight_gradient_stays_within_the_bound_of_its_tiles(transposed, algorithm):
+    tally, outputs = Tally(algorithm), tiles.OUTPUTS[algorithm]
+
+    @examples(100)
+    @given(
+        tiled_layers(transposed=transposed),
+        SEEDS,
+        st.tuples(st.sampled_from(ARRANGEMENTS), st.sampled_from(ARRANGEMENTS)),
+        st.sampled_from((None, *WRITEABLE_ARRANGEMENTS)),
+    )
+    def check(layer, seed, ways, out_way):
+        rng = np.random.default_rng(seed)
+        x, gy = normals(rng, layer.x_shape, layer.dtype), normals(rng, layer.y_shape, layer.dtype)
+        given_x, given_gy = layer.outside(arrange(x, ways[0])), layer.outside(arrange(gy, ways[1]))
+        out = None if out_way is None else empty_like_way(layer.w_shape, layer.dtype, out_way)
+        gw = tally.call(layer.gradient("weight"), given_x, layer.w_shape, given_gy, out=out, **layer.common)
+        if gw is not None:
+            exact = layer.grad_weight(x, gy, WIDE[layer.dtype])
+            within(gw, exact, tiles.grad_weight_bound(layer, outputs, x, gy, layer.dtype))
+
+    check()
+    tally.check()
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_2x2_tiles_of_kernels_of_three_are_exact_on_small_integers(transposed):
     # Their matrices hold nothing but 1, -1 and 1/2.
@@ -161,6 +187,8 @@ def test_2x2_tiles_of_kernels_of_three_are_exact_on_small_integers(transposed):
         gy = integers(rng, layer.y_shape, layer.dtype)
         gx = tally.call(layer.gradient("input"), layer.outside_shape(x.shape), w, layer.outside(gy), **layer.common)
         np.testing.assert_array_equal(layer.inside(gx), layer.grad_input(w, gy))
+        gw = tally.call(layer.gradient("weight"), layer.outside(x), w.shape, layer.outside(gy), **layer.common)
+        np.testing.assert_array_equal(gw, layer.grad_weight(x, gy))
 
     check()
     tally.check()
@@ -243,8 +271,11 @@ def test_bits_depend_on_neither_threads_nor_batch_nor_plan(layout, algorithm):
         gy = to_layout(normals(rng, layer.y_shape, np.float32), layout)
         gradient = layer.gradient("input")
         whole_gradient = gradient(x.shape, w, gy, **options)
+        of_weights = layer.gradient("weight")
+        weight_gradient = of_weights(x, w_shape, gy, **options)
         for threads in (1, 2, 5):
             convx.set_num_threads(threads)
+            same_bits(of_weights(x, w_shape, gy, **options), weight_gradient)
             same_bits(layer.function(x, w, b, **options), whole)
             same_bits(convx.plan_conv(x.shape, w, b, **options)(x), whole)
             same_bits(gradient(x.shape, w, gy, **options), whole_gradient)
@@ -309,6 +340,12 @@ def test_one_special_value_reaches_exactly_the_windows_that_hold_it(algorithm):
             gx = tally.call(layer.gradient("input"), layer.outside_shape(x.shape), w, layer.outside(gy), **layer.common)
         if gx is not None:
             same_sums(layer.inside(gx), expected, algorithm, layer.kernel)
+        with np.errstate(invalid="ignore"):
+            expected = layer.grad_weight(x, gy)
+        gw = tally.call(layer.gradient("weight"), layer.outside(x), w.shape, layer.outside(gy), **layer.common)
+        if gw is not None:
+            np.testing.assert_array_equal(np.isfinite(gw), np.isfinite(expected))
+            np.testing.assert_array_equal(np.isnan(gw), np.isnan(expected))
 
     check()
     tally.check()

@@ -140,6 +140,25 @@ def grad_input_bound(layer, outputs, w, gy, dtype, repeats=1):
     return oracle.gamma(terms * repeats, dtype) * magnitude
 
 
+def grad_weight_bound(layer, outputs, x, gy, dtype):
+    """What any weight's gradient may be off by: tiles of output gradients are the filters, F(taps, outputs).
+
+    A tile's share of a sum is at most `growth` times its places times the largest values; tiles are summed in a chain.
+    """
+    places, steps = layer.x_shape[0] if len(layer.x_shape) > layer.rank + 1 else 1, 2
+    sums = places
+    for axis, (size, extent) in enumerate(zip(layer.size, layer.extent, strict=True)):
+        widest = max(size, extent)
+        if axis not in tiled_axes(layer.kernel):
+            places, sums = places * widest, sums * widest
+            continue
+        taps, tiles = layer.kernel[axis], -(-widest // outputs)
+        places *= growth(taps, outputs) * outputs * tiles
+        sums *= tiles
+        steps += roundings(taps, outputs)
+    return oracle.gamma(sums + steps, dtype) * places * float(abs(x).max()) * float(abs(gy).max())
+
+
 def outputs_for_auto(layer):
     """The tiles' sizes that `auto` may choose from for this layer."""
     if any(layer.axes[1][axis] != 1 for axis in tiled_axes(layer.kernel)):

@@ -199,6 +199,7 @@ def test_2x2_tiles_of_kernels_of_three_are_exact_on_small_integers(transposed):
 # More than one block of tiles, of channels of the result, of the sum. (input, weight, padding)
 LARGE = {
     "many tiles": ((2, 5, 61, 67), (7, 5, 3, 3), 1),
+    "many tiles, more than a block of them": ((2, 70, 70, 61), (50, 70, 3, 3), 1),
     "wide": ((1, 3, 9, 900), (4, 3, 3, 3), 1),
     "deep": ((1, 530, 9, 7), (19, 530, 3, 3), 1),
     "deep, many tiles": ((1, 300, 37, 41), (9, 300, 3, 3), 1),
@@ -235,6 +236,8 @@ def test_blocks_of_every_kind_add_up_the_right_products(name, layout, algorithm)
         options = {"padding": padding, "layout": layout, "algorithm": algorithm}
         gx = layer.gradient("input")(x_in.shape, w, to_layout(gy, layout), **options)
         same_sums(from_layout(gx, layout), layer.grad_input(w, gy), exact, layer.kernel)
+        gw = layer.gradient("weight")(x_in, w_shape, to_layout(gy, layout), **options)
+        same_sums(gw, layer.grad_weight(x, gy), exact, layer.kernel)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -165,7 +165,8 @@ def test_whatever_memory_is_left_a_call_gives_the_right_result_or_a_memory_error
             outcome = 1
             try:
                 convx.conv2d(x, w, out=out, algorithm=algorithm)
-                outcome = 0 if np.array_equal(out, good) else 1
+                # Winograd's tiles, which auto may take, are not exact on integers.
+                outcome = 0 if np.abs(out - good).max() < 1 / 32 else 1
             except MemoryError:
                 outcome = 2
             os._exit(outcome)

@@ -34,7 +34,7 @@ typedef struct cx_algorithm {
     /* Weights into the form that run() finds in tensors->packed. NULL where packed_bytes is always 0. */
     void (*pack)(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
                  void *packed);
-    double least_cost; /* what any decision costs at least: not asked when another has been found for less */
+    double auto_above; /* auto asks only when what it has found costs more */
 } cx_algorithm;
 
 extern const cx_algorithm cx_algorithm_gemm;

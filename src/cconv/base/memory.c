@@ -9,8 +9,9 @@
 #include <pthread.h>
 #endif
 
-/* A thread keeps at most one block, of at most this size: about a second-level cache's worth of panels. */
-enum { KEPT_MAX = 4 << 20 };
+/* A thread keeps at most one block, of at most this size: what all but the largest layers need. Given back each time, blocks of
+ * changing sizes would leave holes in the heap that grow with every new shape. */
+enum { KEPT_MAX = 16 << 20 };
 
 #ifdef CONVX_FAULTS
 static _Atomic int64_t faults_after = -1;

@@ -1,5 +1,5 @@
 /*
- * Scratch memory, aligned to 64 bytes. A thread keeps the largest block of up to 4 MB that it gave back, so that steady work does
+ * Scratch memory, aligned to 64 bytes. A thread keeps the largest block of up to 16 MB that it gave back, so that steady work does
  * not go to the system's allocator and does not fault pages in anew; it is freed with the thread. Larger blocks are freed at once.
  */
 #ifndef CX_BASE_MEMORY_H

@@ -46,7 +46,7 @@ convx_status cx_choose(const cx_conv *conv, const cx_kernels *kernels, convx_alg
         if (!cx_candidate_matches(wanted, algorithm->id)) continue;
         const bool last_resort = wanted == CONVX_ALGO_AUTO && algorithm->id == CONVX_ALGO_REFERENCE;
         if (last_resort && (found || limited)) continue;
-        if (found && choice->decision.cost <= algorithm->least_cost) continue;
+        if (found && wanted == CONVX_ALGO_AUTO && choice->decision.cost <= algorithm->auto_above) continue;
         cx_decision decision;
         if (!cx_candidate_decide(algorithm, conv, kernels, threads, kept, limit, &decision)) {
             limited = limited || decision.reason == NULL;

@@ -54,6 +54,8 @@ size_t cx_explain(const cx_conv *conv, convx_algorithm wanted, bool kept, size_t
             cx_text_add(&text, "  <- chosen");
         else if (accepts && decision.on_request && wanted != algorithm->id)
             cx_text_add(&text, ", only on request");
+        else if (accepts && wanted == CONVX_ALGO_AUTO && decision.cost < choice.decision.cost)
+            cx_text_add(&text, ", for larger layers");
         else if (accepts && !cx_candidate_matches(wanted, algorithm->id))
             cx_text_add(&text, ", not asked for");
         else if (accepts && wanted == CONVX_ALGO_AUTO && algorithm->id == CONVX_ALGO_REFERENCE)

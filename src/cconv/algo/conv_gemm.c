@@ -290,7 +290,9 @@ static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patc
         for (int d = 0; d < 3; ++d) start += c->origin[d] * c->src.space[d];
         gemm->a = (cx_gemm_rows){.base = cx_at(patches->base, start, j->size),
                                  .row = p->pixel_rows,
-                                 .k = cx_axis_line(c->ci, c->src.channel)};
+                                 .k = cx_axis_line(c->ci, c->src.channel),
+                                 /* down its columns, a row wastes most of each line it reads, for every panel */
+                                 .copy = c->src.channel != 1 && c->co > 4 * j->kernels->gemm.nr};
     } else {
         gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order};
     }

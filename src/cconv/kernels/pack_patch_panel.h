@@ -94,6 +94,7 @@ static inline __attribute__((always_inline)) vec load_edge(const cx_patches *p, 
     const int64_t width = (int64_t)LANES * step, first = -w, last = p->extent[2] - w; /* of the lanes' places */
     const real_bits low = (real_bits)(first < width ? first < 0 ? 0 : first : width);
     const real_bits high = (real_bits)(last < width ? last < 0 ? 0 : last : width);
+    if (LANES == 1) return low <= 0 && high > 0 ? v_load((const real *)p->base + src) : v_zero();
     vec_bits place;
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; ++i) place[i] = i * step;

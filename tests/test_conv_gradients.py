@@ -187,3 +187,14 @@ def test_a_gradient_of_another_shape_than_the_output_is_refused(of):
                 convx.grad.conv2d_input(x.shape, w, gy)
             else:
                 convx.grad.conv2d_weight(x, w.shape, gy)
+
+
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_depthwise_weight_gradients_of_rows_with_gaps_are_those_of_rows_without(kernel):
+    rng = np.random.default_rng(kernel)
+    for width in range(1, 51):
+        x = integers(rng, (1, 3, 17, width), np.float32)
+        gaps = integers(rng, (1, 3, 17, width + 2), np.float32)[..., :width]
+        common = {"padding": kernel // 2, "groups": 3, "algorithm": "direct"}
+        expected = convx.grad.conv2d_weight(x, (3, 1, kernel, kernel), gaps.copy(), **common)
+        np.testing.assert_array_equal(convx.grad.conv2d_weight(x, (3, 1, kernel, kernel), gaps, **common), expected)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "algo/direct.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -13,10 +14,6 @@
 #define LONGEST_SUM       2048 /* pixels added up before they are collected in double */
 #define GRADIENT_CHANNELS 128  /* of one task */
 #define WORTHWHILE_TASKS  16
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 typedef struct part {
     cx_correlation c;
@@ -44,9 +41,9 @@ static int64_t segment_width(const cx_correlation *c) {
     if (rows > MOST_POINTERS || c->taps[2] > MOST_POINTERS || c->tap_step[2] > MOST_POINTERS ||
         c->step[2] > MOST_POINTERS)
         return 0;
-    const int64_t left = MOST_POINTERS / max(rows, 1) - (c->taps[2] - 1) * c->tap_step[2] - 1;
-    const int64_t width = left < 0 ? 0 : min(left / c->step[2] + 1, c->grid[2]);
-    return width >= min(c->grid[2], 8) ? width : 0;
+    const int64_t left = MOST_POINTERS / cx_max(rows, 1) - (c->taps[2] - 1) * c->tap_step[2] - 1;
+    const int64_t width = left < 0 ? 0 : cx_min(left / c->step[2] + 1, c->grid[2]);
+    return width >= cx_min(c->grid[2], 8) ? width : 0;
 }
 
 static size_t table_bytes(void) { return MOST_POINTERS * sizeof(void *); }
@@ -60,7 +57,8 @@ static int64_t point(const cx_correlation *c, const void *source, int64_t depth,
     const size_t size = cx_dtype_size(c->dtype);
     const int64_t columns = (width - 1) * c->step[2] + (c->taps[2] - 1) * c->tap_step[2] + 1;
     const int64_t column = first * c->step[2] + c->origin[2];
-    const int64_t begin = min(max(-column, 0), columns), end = max(begin, min(c->extent[2] - column, columns));
+    const int64_t begin = cx_min(cx_max(-column, 0), columns),
+                  end = cx_max(begin, cx_min(c->extent[2] - column, columns));
     const int64_t stride = c->src.space[2] * (int64_t)size;
     for (int64_t td = 0; td < c->taps[0]; ++td) {
         const int64_t d =
@@ -89,7 +87,7 @@ static int64_t point(const cx_correlation *c, const void *source, int64_t depth,
 
 static void compute_unit(const job *j, const part *p, int64_t unit, const void **table, const void *zeros) {
     const cx_correlation *c = &p->c;
-    const int64_t first = unit % p->segments * j->width, width = min(j->width, c->grid[2] - first);
+    const int64_t first = unit % p->segments * j->width, width = cx_min(j->width, c->grid[2] - first);
     unit /= p->segments;
     const int64_t row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0],
                   image = unit / c->grid[1] / c->grid[0];
@@ -127,9 +125,8 @@ static void run_task(void *context, int64_t index, int worker) {
     const job *j = context;
     char *memory = j->scratch + (size_t)worker * j->thread_bytes, *zeros = memory + table_bytes();
     memset(zeros, 0, (size_t)j->conv->groups * j->size);
-    const int64_t each = j->units / j->tasks, rest = j->units % j->tasks;
-    int64_t unit = each * index + min(index, rest);
-    const int64_t end = unit + each + (index < rest);
+    int64_t unit = cx_share_begin(j->units, j->tasks, index);
+    const int64_t end = cx_share_begin(j->units, j->tasks, index + 1);
     int which = 0;
     for (; unit < end; ++unit) {
         while (which + 1 < j->count && unit >= j->parts[which + 1].first_unit) ++which;
@@ -194,7 +191,7 @@ static void run_planned(const cx_conv *conv, const cx_kernels *kernels, const cx
         cx_direct_correlation(conv, i, c);
         p->weights = weights;
         weights += (size_t)(c->taps[0] * c->taps[1] * c->taps[2] * c->groups) * j.size;
-        p->segments = ceil_div(c->grid[2], j.width);
+        p->segments = cx_ceil_div(c->grid[2], j.width);
         p->units = c->batch * c->grid[0] * c->grid[1] * p->segments;
         p->first_unit = j.units;
         if (p->units > 0) {
@@ -224,16 +221,17 @@ static void cut_make(const cx_conv *conv, int lanes, cut *t) {
     cx_correlation *c = &t->c;
     cx_direct_largest(conv, c);
     t->width = segment_width(c);
-    t->segments = t->width ? ceil_div(c->grid[2], t->width) : 0;
+    t->segments = t->width ? cx_ceil_div(c->grid[2], t->width) : 0;
     t->units = c->batch * c->grid[0] * c->grid[1] * t->segments;
-    t->blocks = max(c->groups / GRADIENT_CHANNELS, 1);
-    t->channels = ceil_div(ceil_div(c->groups, t->blocks), lanes) * lanes;
-    t->blocks = ceil_div(c->groups, t->channels);
+    t->blocks = cx_max(c->groups / GRADIENT_CHANNELS, 1);
+    t->channels = cx_ceil_div(cx_ceil_div(c->groups, t->blocks), lanes) * lanes;
+    t->blocks = cx_ceil_div(c->groups, t->channels);
     /* The last block must hold a whole vector: it may overlap the one before, with the same results. */
-    t->channels = min(t->channels, c->groups);
-    t->slots = ceil_div(t->channels, lanes) * lanes;
-    t->pieces = max(1, min(ceil_div(WORTHWHILE_TASKS, t->blocks), t->units * t->width * t->channels / lanes / 256));
-    t->pieces = min(t->pieces, max(t->units, 1));
+    t->channels = cx_min(t->channels, c->groups);
+    t->slots = cx_ceil_div(t->channels, lanes) * lanes;
+    t->pieces =
+        cx_max(1, cx_min(cx_ceil_div(WORTHWHILE_TASKS, t->blocks), t->units * t->width * t->channels / lanes / 256));
+    t->pieces = cx_min(t->pieces, cx_max(t->units, 1));
 }
 
 typedef struct gradient_job {
@@ -263,7 +261,7 @@ static void run_gradient(void *context, int64_t index, int worker) {
     const cx_correlation *c = &t->c;
     const cx_conv *conv = j->conv;
     const int64_t piece = index % t->pieces, block = index / t->pieces, n = taps_of(c) * t->slots;
-    const int64_t channel = min(block * t->channels, c->groups - t->channels);
+    const int64_t channel = cx_min(block * t->channels, c->groups - t->channels);
     char *memory = j->scratch + (size_t)worker * j->thread_bytes;
     const void **table = (const void **)memory;
     char *zeros = memory + table_bytes(), *sums = zeros + cx_align_up((size_t)t->slots * j->size);
@@ -275,7 +273,7 @@ static void run_gradient(void *context, int64_t index, int worker) {
     const int64_t end = t->units * (piece + 1) / t->pieces;
     for (int64_t at = t->units * piece / t->pieces; at < end; ++at) {
         int64_t unit = at;
-        const int64_t first = unit % t->segments * t->width, width = min(t->width, c->grid[2] - first);
+        const int64_t first = unit % t->segments * t->width, width = cx_min(t->width, c->grid[2] - first);
         unit /= t->segments;
         const int64_t row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0];
         const int64_t image = unit / c->grid[1] / c->grid[0];
@@ -310,7 +308,7 @@ static void store_gradient(const gradient_job *j) {
     const int64_t taps = taps_of(c), n = taps * t->slots, lanes = j->kernels->lanes;
     for (int64_t block = 0; block < t->blocks; ++block) {
         const double *partials = j->partials + block * t->pieces * n;
-        const int64_t channel = min(block * t->channels, c->groups - t->channels);
+        const int64_t channel = cx_min(block * t->channels, c->groups - t->channels);
         for (int64_t k = 0; k < t->channels; ++k) {
             /* Channels of the last vector lie at its end. */
             const int64_t slot = k < t->slots - lanes ? k : k + t->slots - t->channels;
@@ -344,7 +342,7 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
     if (width == 0) return false;
     const size_t size = cx_dtype_size(conv->dtype);
     const double taps = (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->kernel[2];
-    const double vectors = (double)ceil_div(conv->groups, kernels->lanes);
+    const double vectors = (double)cx_ceil_div(conv->groups, kernels->lanes);
     const double rows = (double)conv->batch * (double)conv->out[0] * (double)conv->out[1];
     const double places = rows * (double)conv->out[2];
     /* Each source pixel's pointer is looked up for each row of taps. */

@@ -1,12 +1,9 @@
 /* Forward pass and input gradient as planar stencils: every correlation of the pass, cut into units (direct_rows.h). */
 #include "algo/direct.h"
 #include "algo/direct_rows.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool rows_contiguous(const cx_correlation *c) { return c->dst.space[2] == 1 || c->grid[2] <= 1; }
 
@@ -52,7 +49,7 @@ static size_t weights_bytes(const cx_blocking *b, size_t size) {
 }
 
 static size_t tile_bytes(const cx_blocking *b, size_t size, int lanes) {
-    const int64_t width = b->tile ? max(b->copied_width, b->in_place ? b->width : 0) : lanes;
+    const int64_t width = b->tile ? cx_max(b->copied_width, b->in_place ? b->width : 0) : lanes;
     return cx_align_up((size_t)(b->channels * b->height * width) * size);
 }
 
@@ -110,7 +107,7 @@ static void compute(const job *j, const cx_correlation *c, const cx_row_range *r
     /* Rows that are tap_step apart share source rows: take them together. */
     const bool sharing = c->step[1] == 1 && table->row_step == 1 && table->tap_row == c->tap_step[1] &&
                          range->taps_h > 1 && args->channels == 1;
-    const int64_t apart = sharing ? min(max(c->tap_step[1], 1), range->rows) : 1;
+    const int64_t apart = sharing ? cx_min(cx_max(c->tap_step[1], 1), range->rows) : 1;
     char *const out = args->out;
     const int64_t out_row = args->out_row;
     args->row_step = table->row_step * apart;
@@ -118,7 +115,7 @@ static void compute(const job *j, const cx_correlation *c, const cx_row_range *r
     for (int64_t r = 0; r < apart; ++r) {
         args->rows = rows->table + r;
         args->out = out + r * out_row * (int64_t)j->size;
-        args->height = apart == 1 ? range->rows : ceil_div(range->rows - r, apart);
+        args->height = apart == 1 ? range->rows : cx_ceil_div(range->rows - r, apart);
         j->kernels->stencil.planar(args);
     }
     args->out = out;
@@ -140,7 +137,7 @@ static void finish(const job *j, const part *p, const place *at, const cx_stenci
                     kernels->activate((m ? st->tile[1] + skip : out) + r * args->out_row * size, width, c->activation);
         if (p->members == 2)
             kernels->stencil.join(to, c->dst.space[1], out, st->tile[1] + skip, args->out_row, at->rows,
-                                  min(2 * width, p->joined - 2 * at->segment.first));
+                                  cx_min(2 * width, p->joined - 2 * at->segment.first));
         else if (args->out == st->tile[0])
             kernels->stencil.scatter(to, c->dst.space[1], c->grid[2] == 1 ? 1 : c->dst.space[2], out, args->out_row,
                                      at->rows, width);
@@ -156,9 +153,9 @@ static void compute_passes(const job *j, const part *p, const void *src, const p
     for (range.plane = 0; range.plane < planes; range.plane += b->planes)
         for (range.th = 0; range.th < c->taps[1]; range.th += b->taps_h)
             for (range.tw = 0; range.tw < c->taps[2]; range.tw += b->taps_w) {
-                range.planes = min(b->planes, planes - range.plane);
-                range.taps_h = min(b->taps_h, c->taps[1] - range.th);
-                args->taps_w = min(b->taps_w, c->taps[2] - range.tw);
+                range.planes = cx_min(b->planes, planes - range.plane);
+                range.taps_h = cx_min(b->taps_h, c->taps[1] - range.th);
+                args->taps_w = cx_min(b->taps_w, c->taps[2] - range.tw);
                 cx_row_table table;
                 cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows, &table);
                 args->weights = weights_of(j, c, 0, st, at->group, o, args->channels, &range, args->taps_w);
@@ -185,7 +182,7 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
     const int64_t tile_width = (at->segment.width + lanes - 1) / lanes * lanes;
     const bool tile = b->tile || at->segment.width < lanes;
     for (int64_t o = 0; o < c->co; o += b->channels) {
-        const int64_t n = min(b->channels, c->co - o);
+        const int64_t n = cx_min(b->channels, c->co - o);
         const void *bias = j->tensors->bias;
         const cx_strides *to = &p->member[0].dst;
         char *dst = cx_at_mut(j->tensors->result,
@@ -228,7 +225,7 @@ static void place_make(const job *j, const part *p, int64_t unit, place *at) {
     cx_segment_make(c, &j->b, &p->segments, at->segment_index, &at->segment);
     unit /= p->segments.count;
     at->row = unit % p->blocks * j->b.height;
-    at->rows = min(j->b.height, c->grid[1] - at->row);
+    at->rows = cx_min(j->b.height, c->grid[1] - at->row);
     unit /= p->blocks;
     at->depth = unit % c->grid[0];
     unit /= c->grid[0];
@@ -244,7 +241,7 @@ static void next_place(const job *j, const part *p, place *at) {
         if (at->segment_index > 0) return;
     }
     at->row = at->row + j->b.height < c->grid[1] ? at->row + j->b.height : 0;
-    at->rows = min(j->b.height, c->grid[1] - at->row);
+    at->rows = cx_min(j->b.height, c->grid[1] - at->row);
     if (at->row > 0) return;
     if (++at->depth < c->grid[0]) return;
     at->depth = 0;
@@ -262,13 +259,13 @@ static void run_task(void *context, int64_t index, int worker) {
         st.tile[m] = memory + weights_bytes(&j->b, j->size);
         memory = st.tile[m] + tile_bytes(&j->b, j->size, j->kernels->lanes);
     }
-    int64_t unit = j->units / j->tasks * index + min(index, j->units % j->tasks);
-    const int64_t end = unit + j->units / j->tasks + (index < j->units % j->tasks);
+    int64_t unit = cx_share_begin(j->units, j->tasks, index);
+    const int64_t end = cx_share_begin(j->units, j->tasks, index + 1);
     int which = 0;
     while (unit < end) {
         while (which + 1 < j->count && unit >= j->parts[which + 1].first_unit) ++which;
         const part *p = &j->parts[which];
-        const int64_t last = which + 1 < j->count ? min(end, j->parts[which + 1].first_unit) : end;
+        const int64_t last = which + 1 < j->count ? cx_min(end, j->parts[which + 1].first_unit) : end;
         place at;
         place_make(j, p, unit - p->first_unit, &at);
         for (; unit < last; ++unit, next_place(j, p, &at)) compute_unit(j, p, &at, &st);
@@ -303,8 +300,8 @@ static int part_make(const cx_conv *conv, const job *j, int64_t index, part *p) 
     const cx_correlation *a = &p->member[0], *b = &p->member[1];
     if (!has_taps(a)) p->source = *b;
     if (has_taps(a) && has_taps(b)) {
-        p->source.origin[2] = min(a->origin[2], b->origin[2]);
-        p->source.taps[2] = max(a->origin[2] + a->taps[2], b->origin[2] + b->taps[2]) - p->source.origin[2];
+        p->source.origin[2] = cx_min(a->origin[2], b->origin[2]);
+        p->source.taps[2] = cx_max(a->origin[2] + a->taps[2], b->origin[2] + b->taps[2]) - p->source.origin[2];
     }
     p->source.grid[2] = a->grid[2];
     p->shift[0] = a->origin[2] - p->source.origin[2];
@@ -318,15 +315,16 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double places = (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];
     const double taps = (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->kernel[2];
     const double channels = (double)conv->in_channels * (double)conv->out_channels;
-    const double lanes = kernels->lanes, width = (double)max(largest->grid[2], 1);
-    const double used = width / (double)ceil_div((int64_t)width, kernels->lanes) / lanes;
+    const double lanes = kernels->lanes, width = (double)cx_max(largest->grid[2], 1);
+    const double used = width / (double)cx_ceil_div((int64_t)width, kernels->lanes) / lanes;
     const double parts = (double)cx_correlation_count(conv);
     const double results = (double)largest->grid[0] * (double)largest->grid[1] * width * (double)largest->co * parts;
     const double sources =
         (double)largest->extent[0] * (double)largest->extent[1] * (double)largest->extent[2] * (double)largest->ci;
-    const double units = parts * (double)largest->grid[0] * (double)ceil_div(max(largest->grid[1], 1), b->height) *
-                         (double)ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
-    const double sums = taps / parts * (double)max(largest->ci, 1);
+    const double units = parts * (double)largest->grid[0] *
+                         (double)cx_ceil_div(cx_max(largest->grid[1], 1), b->height) *
+                         (double)cx_ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
+    const double sums = taps / parts * (double)cx_max(largest->ci, 1);
     const double efficiency = conv->pass == CONVX_INPUT_GRADIENT && parts > 1 ? 0.5
                               : largest->co > 2                               ? 0.88 * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9  ? 0.55
@@ -339,11 +337,11 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double copied =
         b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5);
     const double stored = images * results * (b->tile ? 1.5 : 1.0 / lanes);
-    const double rows = images * parts * (double)(b->planes * max(largest->grid[1], 1)) * 8;
+    const double rows = images * parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
     const double again = b->whole ? 0
-                                  : images * units * (double)ceil_div(largest->co, b->channels) * (double)largest->ci *
-                                        taps / parts * (double)b->copied_width / lanes;
+                                  : images * units * (double)cx_ceil_div(largest->co, b->channels) *
+                                        (double)largest->ci * taps / parts * (double)b->copied_width / lanes;
     return multiply + copied + stored + rows + again + images * units * 200;
 }
 
@@ -380,7 +378,7 @@ void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const 
         i += part_make(conv, &j, i, p);
         const cx_correlation *c = &p->source;
         p->segments = cx_segments_make(c, &j.b, kernels->lanes);
-        p->blocks = ceil_div(c->grid[1], j.b.height);
+        p->blocks = cx_ceil_div(c->grid[1], j.b.height);
         p->units = c->batch * c->groups * c->grid[0] * p->blocks * p->segments.count;
         p->first_unit = j.units;
         if (p->units > 0) {

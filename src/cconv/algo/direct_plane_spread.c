@@ -144,8 +144,8 @@ static void run_task(void *context, int64_t index, int worker) {
                                     .width = conv->in[2],
                                     .out_dense = conv->x.space[1] == conv->in[2]};
     const bool whole = s->blocks == 1 && conv->in[0] == 1;
-    const int64_t begin = s->units / j->tasks * index + cx_min(index, s->units % j->tasks);
-    const int64_t end = begin + s->units / j->tasks + (index < s->units % j->tasks);
+    const int64_t begin = cx_share_begin(s->units, j->tasks, index),
+                  end = cx_share_begin(s->units, j->tasks, index + 1);
     for (int64_t unit = begin; unit < end; unit += whole ? args.planes : 1) {
         const int64_t row = unit % s->blocks * s->height, depth = unit / s->blocks % conv->in[0];
         const int64_t group = unit / s->blocks / conv->in[0] % c->groups,

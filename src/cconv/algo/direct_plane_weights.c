@@ -214,9 +214,9 @@ static void run_task(void *context, int64_t index, int worker) {
     const setup *s = j->s;
     state st;
     state_make(j, worker, &st);
-    const int64_t all = s->channel_blocks * s->pieces, each = all / j->tasks, rest = all % j->tasks;
-    const int64_t begin = each * index + cx_min(index, rest), end = begin + each + (index < rest);
-    for (int64_t i = begin; i < end; ++i) run_block(j, i % s->channel_blocks, i / s->channel_blocks, &st);
+    const int64_t all = s->channel_blocks * s->pieces, end = cx_share_begin(all, j->tasks, index + 1);
+    for (int64_t i = cx_share_begin(all, j->tasks, index); i < end; ++i)
+        run_block(j, i % s->channel_blocks, i / s->channel_blocks, &st);
 }
 
 static void add_pieces(const job *j) {

@@ -126,8 +126,8 @@ static void run_task(void *context, int64_t index, int worker) {
                              .out_row = c->dst.space[1],
                              .out_dense = c->dst.space[1] == c->grid[2]};
     const bool whole = s->blocks == 1 && c->grid[0] == 1;
-    const int64_t begin = s->units / j->tasks * index + cx_min(index, s->units % j->tasks);
-    const int64_t end = begin + s->units / j->tasks + (index < s->units % j->tasks);
+    const int64_t begin = cx_share_begin(s->units, j->tasks, index),
+                  end = cx_share_begin(s->units, j->tasks, index + 1);
     for (int64_t unit = begin; unit < end; unit += whole ? args.planes : 1) {
         const int64_t row = unit % s->blocks * s->height, depth = unit / s->blocks % c->grid[0];
         const int64_t group = unit / s->blocks / c->grid[0] % c->groups,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/integer.h"
 #include "base/memory.h"
 
 #define MOST_SPAN        8192 /* source columns between the first and the last tap of a pass */
@@ -9,11 +10,6 @@
 #define SEGMENT_BYTES    8192
 #define MOST_HEIGHT      64
 #define IN_PLACE_VECTORS 8 /* fewer whole vectors inside than this are not worth the edges' own segments */
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 static int64_t gcd(int64_t a, int64_t b) {
     while (b) {
@@ -38,63 +34,63 @@ static int64_t table_rows(const cx_correlation *c, int64_t rows, int64_t taps) {
 }
 
 static int64_t slot_rows(const cx_correlation *c, int64_t rows, int64_t taps) {
-    return min(table_rows(c, rows, taps), rows * taps);
+    return cx_min(table_rows(c, rows, taps), rows * taps);
 }
 
 static void cut_columns(const cx_correlation *c, size_t size, int lanes, cx_blocking *b) {
-    const int64_t taps = max(c->taps[2], 1), width = max(c->grid[2], 1);
-    b->taps_w = min(taps, c->tap_step[2] > 0 ? MOST_SPAN / c->tap_step[2] + 1 : taps);
-    if (c->step[2] > 1) b->taps_w = min(b->taps_w, MOST_PHASES);
-    b->phases = min(b->taps_w, phase_period(c));
+    const int64_t taps = cx_max(c->taps[2], 1), width = cx_max(c->grid[2], 1);
+    b->taps_w = cx_min(taps, c->tap_step[2] > 0 ? MOST_SPAN / c->tap_step[2] + 1 : taps);
+    if (c->step[2] > 1) b->taps_w = cx_min(b->taps_w, MOST_PHASES);
+    b->phases = cx_min(b->taps_w, phase_period(c));
     const int64_t span = (b->taps_w - 1) * c->tap_step[2] / c->step[2];
-    const int64_t most = round_up((int64_t)(SEGMENT_BYTES / size), lanes);
+    const int64_t most = cx_round_up((int64_t)(SEGMENT_BYTES / size), lanes);
     b->width = most;
     b->in_place = b->taps_w == taps && c->step[2] == 1 && c->src.space[2] == 1 &&
                   c->tap_step[2] * (taps - 1) < c->extent[2] && width >= (IN_PLACE_VECTORS + 2) * lanes;
-    const int64_t copied = b->in_place ? 4 * lanes : max(most / b->phases, lanes);
-    b->copied_width = min(round_up(width, lanes), round_up(copied, lanes));
+    const int64_t copied = b->in_place ? 4 * lanes : cx_max(most / b->phases, lanes);
+    b->copied_width = cx_min(cx_round_up(width, lanes), cx_round_up(copied, lanes));
     /* Parts of the same width, rather than a narrow last one. */
-    if (!b->in_place) b->copied_width = round_up(ceil_div(width, ceil_div(width, b->copied_width)), lanes);
-    b->pitch = round_up(b->copied_width + span, lanes) + lanes;
+    if (!b->in_place) b->copied_width = cx_round_up(cx_ceil_div(width, cx_ceil_div(width, b->copied_width)), lanes);
+    b->pitch = cx_round_up(b->copied_width + span, lanes) + lanes;
     b->slot = b->phases * b->pitch + lanes;
-    b->zeros = max(b->slot, b->in_place ? b->width + span + 2 * lanes : 0);
+    b->zeros = cx_max(b->slot, b->in_place ? b->width + span + 2 * lanes : 0);
 }
 
 void cx_blocking_make(const cx_correlation *c, const cx_kernels *kernels, int64_t channels, int64_t planes, bool tile,
                       cx_blocking *b) {
     const size_t size = cx_dtype_size(c->dtype);
     const cx_cpu *cpu = cx_cpu_get();
-    const int64_t taps_h = max(c->taps[1], 1), height = max(c->grid[1], 1);
-    const int64_t blocks = ceil_div(channels, CX_STENCIL_CHANNELS);
-    planes = max(planes, 1);
-    b->channels = ceil_div(channels, blocks);
+    const int64_t taps_h = cx_max(c->taps[1], 1), height = cx_max(c->grid[1], 1);
+    const int64_t blocks = cx_ceil_div(channels, CX_STENCIL_CHANNELS);
+    planes = cx_max(planes, 1);
+    b->channels = cx_ceil_div(channels, blocks);
     if (channels <= 2) b->channels = 1;
     cut_columns(c, size, kernels->lanes, b);
 
-    const int64_t budget = max((int64_t)(cpu->l2 / 2), 128 << 10) * 3 / 4, near = (int64_t)cpu->l1d * 3 / 4;
+    const int64_t budget = cx_max((int64_t)(cpu->l2 / 2), 128 << 10) * 3 / 4, near = (int64_t)cpu->l1d * 3 / 4;
     const int64_t row_bytes = b->slot * (int64_t)size;
     const int64_t plane_row = row_bytes + 16 + b->channels * b->taps_w * (int64_t)size;
-    const int64_t most_rows = max(budget / plane_row, 1);
+    const int64_t most_rows = cx_max(budget / plane_row, 1);
     b->whole = b->taps_w >= c->taps[2] && planes <= most_rows && taps_h * planes <= most_rows;
     b->tile = tile || !b->whole;
     if (b->whole) {
         b->planes = planes;
         b->taps_h = taps_h;
-        b->height = min(height, MOST_HEIGHT);
+        b->height = cx_min(height, MOST_HEIGHT);
         while (b->height > 1 && planes * slot_rows(c, b->height, taps_h) > most_rows) b->height = (b->height + 1) / 2;
         while (b->height > 8 && !b->in_place && planes * slot_rows(c, b->height, taps_h) * row_bytes > near)
             b->height = (b->height + 1) / 2;
         const int64_t segment = b->in_place ? b->width : b->copied_width;
         while (b->height > 1 && b->tile && b->height * segment * b->channels * (int64_t)size > budget / 3)
             b->height = (b->height + 1) / 2;
-        const int64_t even = ceil_div(height, ceil_div(height, b->height));
+        const int64_t even = cx_ceil_div(height, cx_ceil_div(height, b->height));
         if (even % 4 == 0 || even >= height)
             b->height = even;
-        else if (round_up(even, 4) <= b->height)
-            b->height = round_up(even, 4);
+        else if (cx_round_up(even, 4) <= b->height)
+            b->height = cx_round_up(even, 4);
     } else {
-        b->taps_h = min(taps_h, most_rows);
-        b->planes = min(max(most_rows / b->taps_h, 1), planes);
+        b->taps_h = cx_min(taps_h, most_rows);
+        b->planes = cx_min(cx_max(most_rows / b->taps_h, 1), planes);
         b->height = 1;
     }
     b->slots = b->planes * slot_rows(c, b->height, b->taps_h);
@@ -107,16 +103,16 @@ cx_segments cx_segments_make(const cx_correlation *c, const cx_blocking *b, int 
     cx_segments s = {.left = c->grid[2]};
     if (b->in_place && c->taps[2] > 0) {
         const int64_t span = (c->taps[2] - 1) * c->tap_step[2];
-        const int64_t begin = min(round_up(max(-c->origin[2], 0), lanes), c->grid[2]);
-        const int64_t end = min(c->extent[2] - span - c->origin[2], c->grid[2]);
+        const int64_t begin = cx_min(cx_round_up(cx_max(-c->origin[2], 0), lanes), c->grid[2]);
+        const int64_t end = cx_min(c->extent[2] - span - c->origin[2], c->grid[2]);
         if (end - begin >= lanes) {
             s.left = begin;
             s.inside = (end - begin) / lanes * lanes;
         }
     }
-    s.left_count = ceil_div(s.left, b->copied_width);
-    s.inside_count = ceil_div(s.inside, b->width);
-    s.count = s.left_count + s.inside_count + ceil_div(c->grid[2] - s.left - s.inside, b->copied_width);
+    s.left_count = cx_ceil_div(s.left, b->copied_width);
+    s.inside_count = cx_ceil_div(s.inside, b->width);
+    s.count = s.left_count + s.inside_count + cx_ceil_div(c->grid[2] - s.left - s.inside, b->copied_width);
     return s;
 }
 
@@ -125,17 +121,17 @@ void cx_segment_make(const cx_correlation *c, const cx_blocking *b, const cx_seg
     segment->in_place = false;
     if (index < s->left_count) {
         segment->first = index * b->copied_width;
-        segment->width = min(b->copied_width, s->left - segment->first);
+        segment->width = cx_min(b->copied_width, s->left - segment->first);
         return;
     }
     index -= s->left_count;
     segment->in_place = index < s->inside_count;
     if (segment->in_place) {
         segment->first = s->left + index * b->width;
-        segment->width = min(b->width, s->left + s->inside - segment->first);
+        segment->width = cx_min(b->width, s->left + s->inside - segment->first);
     } else {
         segment->first = s->left + s->inside + (index - s->inside_count) * b->copied_width;
-        segment->width = min(b->copied_width, c->grid[2] - segment->first);
+        segment->width = cx_min(b->copied_width, c->grid[2] - segment->first);
     }
 }
 
@@ -170,7 +166,7 @@ static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_bloc
                             .extent = extent,
                             .stride = c->src.space[2],
                             .step = step,
-                            .lanes = round_up(segment->width, lanes) + span,
+                            .lanes = cx_round_up(segment->width, lanes) + span,
                             .phases = b->phases,
                             .pitch = b->pitch,
                             .phase = phases};
@@ -178,9 +174,9 @@ static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_bloc
     for (int64_t k = 0; k < b->phases; ++k) {
         cx_stencil_phase *p = &phases[k];
         p->first = first + k * c->tap_step[2] % step;
-        p->begin = p->first >= 0 ? 0 : min(step == 1 ? -p->first : ceil_div(-p->first, step), fill.lanes);
+        p->begin = p->first >= 0 ? 0 : cx_min(step == 1 ? -p->first : cx_ceil_div(-p->first, step), fill.lanes);
         const int64_t left = extent - p->first;
-        p->end = left <= 0 ? 0 : min(step == 1 ? left : ceil_div(left, step), fill.lanes);
+        p->end = left <= 0 ? 0 : cx_min(step == 1 ? left : cx_ceil_div(left, step), fill.lanes);
         if (p->end < p->begin) p->end = p->begin;
     }
     return fill;
@@ -230,8 +226,9 @@ void cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx
             sparse_rows(c, base, d >= 0, first, range, segment->in_place ? column : 0, scratch->zeros, rows);
             continue;
         }
-        const int64_t begin = d < 0 ? count : min(max(-first, 0), count);
-        const int64_t end = max(begin, min(c->extent[1] - first, count)), stride = c->src.space[1] * (int64_t)size;
+        const int64_t begin = d < 0 ? count : cx_min(cx_max(-first, 0), count);
+        const int64_t end = cx_max(begin, cx_min(c->extent[1] - first, count)),
+                      stride = c->src.space[1] * (int64_t)size;
         const char *inside = cx_at(base, first * c->src.space[1] + (segment->in_place ? column : 0), size);
         for (int64_t i = begin; i < end; ++i) rows[i] = inside + i * stride;
         for (int64_t i = 0; i < count; ++i) {

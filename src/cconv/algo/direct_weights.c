@@ -7,6 +7,7 @@
 
 #include "algo/direct.h"
 #include "algo/direct_rows.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -15,10 +16,6 @@
 #define PIECE_VECTORS    512    /* but not into less than this */
 #define MOST_PARTIALS    262144 /* doubles */
 #define LONGEST_SUM      2048   /* vectors added up before they are collected in double */
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* How the work is cut. A task: one group, source channel and block of taps, `outs` result channels, one piece. */
 typedef struct cut {
@@ -41,20 +38,21 @@ static void cut_make(const cx_conv *conv, const cx_kernels *kernels, cut *t) {
     t->gy_contiguous = conv->y.space[2] == 1;
     cx_blocking_make(c, kernels, 1, 1, false, &t->b);
     cx_blocking *b = &t->b;
-    b->taps_w = min(b->taps_w, SUMS_BYTES / vector);
-    b->taps_h = min(b->taps_h, max(SUMS_BYTES / vector / b->taps_w, 1));
-    t->outs = min(c->co, max(SUMS_BYTES / vector / (b->taps_w * b->taps_h), 1));
-    t->out_blocks = ceil_div(c->co, t->outs);
-    t->h_blocks = ceil_div(c->taps[1], b->taps_h);
-    t->w_blocks = ceil_div(c->taps[2], b->taps_w);
+    b->taps_w = cx_min(b->taps_w, SUMS_BYTES / vector);
+    b->taps_h = cx_min(b->taps_h, cx_max(SUMS_BYTES / vector / b->taps_w, 1));
+    t->outs = cx_min(c->co, cx_max(SUMS_BYTES / vector / (b->taps_w * b->taps_h), 1));
+    t->out_blocks = cx_ceil_div(c->co, t->outs);
+    t->h_blocks = cx_ceil_div(c->taps[1], b->taps_h);
+    t->w_blocks = cx_ceil_div(c->taps[2], b->taps_w);
     t->segments = cx_segments_make(c, b, kernels->lanes);
-    t->row_blocks = ceil_div(c->grid[1], b->height);
+    t->row_blocks = cx_ceil_div(c->grid[1], b->height);
     t->units = c->batch * c->grid[0] * t->row_blocks * t->segments.count;
     t->blocks = c->groups * c->ci * c->taps[0] * t->h_blocks * t->w_blocks * t->out_blocks;
-    const int64_t vectors = c->batch * c->grid[0] * c->grid[1] * ceil_div(c->grid[2], kernels->lanes);
+    const int64_t vectors = c->batch * c->grid[0] * c->grid[1] * cx_ceil_div(c->grid[2], kernels->lanes);
     const int64_t weights = c->groups * c->ci * c->co * c->taps[0] * c->taps[1] * c->taps[2];
-    t->pieces = t->blocks >= WORTHWHILE_TASKS ? 1 : ceil_div(WORTHWHILE_TASKS, t->blocks);
-    t->pieces = max(1, min(min(t->pieces, t->units), min(vectors / PIECE_VECTORS, MOST_PARTIALS / weights)));
+    t->pieces = t->blocks >= WORTHWHILE_TASKS ? 1 : cx_ceil_div(WORTHWHILE_TASKS, t->blocks);
+    t->pieces =
+        cx_max(1, cx_min(cx_min(t->pieces, t->units), cx_min(vectors / PIECE_VECTORS, MOST_PARTIALS / weights)));
 }
 
 typedef struct job {
@@ -81,7 +79,7 @@ static size_t sums_count(const cut *t) { return (size_t)(t->outs * t->b.taps_h *
 static int64_t y_slot(const cut *t, int lanes) { return t->b.copied_width + 2 * lanes; }
 
 static size_t y_slots_bytes(const cut *t, const cx_kernels *kernels, size_t size) {
-    const int64_t width = max(t->b.copied_width, t->b.in_place && !t->gy_contiguous ? t->b.width : 0);
+    const int64_t width = cx_max(t->b.copied_width, t->b.in_place && !t->gy_contiguous ? t->b.width : 0);
     return cx_align_up((size_t)(t->b.height * (width + 2 * kernels->lanes)) * size);
 }
 
@@ -140,7 +138,7 @@ static void add_unit(const job *j, const block *k, int64_t unit, state *st) {
     unit /= t->segments.count;
     cx_row_range range = k->range;
     range.row = unit % t->row_blocks * t->b.height;
-    range.rows = min(t->b.height, c->grid[1] - range.row);
+    range.rows = cx_min(t->b.height, c->grid[1] - range.row);
     unit /= t->row_blocks;
     range.depth = unit % c->grid[0];
     const int64_t image = unit / c->grid[0];
@@ -177,14 +175,14 @@ static block block_of(const cut *t, int64_t index) {
     k.td = index % c->taps[0];
     index /= c->taps[0];
     k.o = index % t->out_blocks * t->outs;
-    k.outs = min(t->outs, c->co - k.o);
+    k.outs = cx_min(t->outs, c->co - k.o);
     index /= t->out_blocks;
     k.i = index % c->ci;
     k.group = index / c->ci;
     k.range =
         (cx_row_range){.plane = k.i * c->taps[0] + k.td, .planes = 1, .th = h * t->b.taps_h, .tw = w * t->b.taps_w};
-    k.range.taps_h = min(t->b.taps_h, c->taps[1] - k.range.th);
-    k.taps_w = min(t->b.taps_w, c->taps[2] - k.range.tw);
+    k.range.taps_h = cx_min(t->b.taps_h, c->taps[1] - k.range.th);
+    k.taps_w = cx_min(t->b.taps_w, c->taps[2] - k.range.tw);
     return k;
 }
 
@@ -221,7 +219,8 @@ static void run_block(const job *j, int64_t index, state *st) {
     const int64_t n = k.outs * k.range.taps_h * k.taps_w, lanes = j->kernels->lanes;
     for (int64_t i = 0; i < n; ++i) st->totals[i] = 0;
     memset(st->sums, 0, (size_t)(n * lanes) * j->size);
-    const int64_t unit_vectors = t->b.height * ceil_div(max(t->b.copied_width, t->b.in_place ? t->b.width : 0), lanes);
+    const int64_t unit_vectors =
+        t->b.height * cx_ceil_div(cx_max(t->b.copied_width, t->b.in_place ? t->b.width : 0), lanes);
     int64_t vectors = 0;
     const int64_t end = t->units * (piece + 1) / t->pieces;
     for (int64_t unit = t->units * piece / t->pieces; unit < end; ++unit) {
@@ -240,9 +239,8 @@ static void run_task(void *context, int64_t index, int worker) {
     const job *j = context;
     state st;
     state_make(j, worker, &st);
-    const int64_t all = j->t->blocks * j->t->pieces, first = all / j->tasks, rest = all % j->tasks;
-    const int64_t begin = first * index + min(index, rest), end = begin + first + (index < rest);
-    for (int64_t i = begin; i < end; ++i) run_block(j, i, &st);
+    const int64_t all = j->t->blocks * j->t->pieces, end = cx_share_begin(all, j->tasks, index + 1);
+    for (int64_t i = cx_share_begin(all, j->tasks, index); i < end; ++i) run_block(j, i, &st);
 }
 
 static void add_pieces(const job *j) {
@@ -276,7 +274,7 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
     const cx_correlation *c = &t.c;
     const double lanes = kernels->lanes, units = (double)t.units * (double)t.blocks;
     const double rows = (double)c->batch * (double)c->grid[0] * (double)c->grid[1];
-    const double vectors = rows * (double)ceil_div(c->grid[2], kernels->lanes);
+    const double vectors = rows * (double)cx_ceil_div(c->grid[2], kernels->lanes);
     const double weights = (double)c->groups * (double)c->ci * (double)c->co * (double)c->taps[0] * (double)c->taps[1] *
                            (double)c->taps[2];
     const double blocks = (double)t.blocks;

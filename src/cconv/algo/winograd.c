@@ -38,18 +38,6 @@ static void turn_taps(cx_correlation *c) {
     }
 }
 
-/* A step of at least `elements`, an odd number of cache lines: neighbouring points then lie in different sets. */
-static int64_t odd_lines(int64_t elements, size_t size) {
-    const int64_t line = (int64_t)(64 / size);
-    return (cx_ceil_div(elements, line) | 1) * line;
-}
-
-/* `total` in equal parts of at most `most`, multiples of `unit`. */
-static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
-    const int64_t parts = cx_max(cx_ceil_div(total, cx_max(most / unit * unit, unit)), 1);
-    return cx_round_up(cx_max(cx_ceil_div(total, parts), 1), unit);
-}
-
 static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
@@ -57,25 +45,25 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const int64_t size = (int64_t)w->size, l2 = (int64_t)cx_cpu_get()->l2;
     w->panel = co_unit;
     w->co_width = cx_round_up(w->c.co, co_unit);
-    w->k_block = even_part(w->k, 128, 8);
-    w->co_block = even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
+    w->k_block = cx_even_part(w->k, 128, 8);
+    w->co_block = cx_even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
     const int64_t most = shared ? w->tiles : l2 / 2 / (w->points * w->k * size);
-    w->block = even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), tile_unit);
+    w->block = cx_even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), tile_unit);
     if (shared) w->block = cx_round_up(cx_max(w->tiles, 1), tile_unit);
     if (channels) {
         w->input_row = cx_round_up(w->k, 16) + 16;
-        w->input_point = odd_lines(w->block * w->input_row, w->size);
+        w->input_point = cx_odd_lines(w->block * w->input_row, w->size);
         w->product_row = w->co_block;
-        w->product_point = odd_lines(w->block * w->product_row, w->size);
+        w->product_point = cx_odd_lines(w->block * w->product_row, w->size);
     } else {
         w->input_row = w->k * g->nr;
-        w->input_point = odd_lines(cx_ceil_div(w->block, g->nr) * w->input_row, w->size);
+        w->input_point = cx_odd_lines(cx_ceil_div(w->block, g->nr) * w->input_row, w->size);
         w->product_row = w->block;
-        w->product_point = odd_lines(w->co_block * w->product_row, w->size);
+        w->product_point = cx_odd_lines(w->co_block * w->product_row, w->size);
     }
     w->input_bytes = cx_align_up((size_t)(w->points * w->input_point) * w->size);
     w->product_bytes = cx_align_up((size_t)(w->points * w->product_point) * w->size);
-    w->filter_point = odd_lines(w->co_block * w->k_block, w->size);
+    w->filter_point = cx_odd_lines(w->co_block * w->k_block, w->size);
     w->filter_bytes = cx_align_up((size_t)(w->points * w->filter_point) * w->size);
     w->scratch_bytes =
         channels ? 0 : cx_align_up((size_t)cx_winograd_scratch(&w->grid, w->block, kernels->lanes) * w->size);

@@ -57,11 +57,6 @@ static int64_t first_tile(const layer *l, int64_t piece) {
     return piece / l->row_pieces * l->tiles[1] + piece % l->row_pieces * PIECE;
 }
 
-static int64_t odd_lines(int64_t elements, size_t size) {
-    const int64_t line = (int64_t)(64 / size);
-    return (cx_ceil_div(elements, line) | 1) * line;
-}
-
 static const char *set_axes(const cx_conv *conv, int outputs, layer *l) {
     for (int d = 0; d < 2; ++d) {
         const int64_t taps = conv->kernel[d + 1];
@@ -98,8 +93,8 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     l->block_pieces = cx_max(cx_min(most / piece, l->pieces), 1);
     l->block_tiles = l->block_pieces * piece;
     l->panel_step = l->block_tiles * nr;
-    l->x_point = odd_lines(l->panels * l->panel_step, l->size);
-    l->y_point = odd_lines(l->block_tiles * l->y_channels, l->size);
+    l->x_point = cx_odd_lines(l->panels * l->panel_step, l->size);
+    l->y_point = cx_odd_lines(l->block_tiles * l->y_channels, l->size);
     l->x_bytes = cx_align_up((size_t)(l->points * l->x_point) * l->size);
     l->y_bytes = cx_align_up((size_t)(l->points * l->y_point) * l->size);
 
@@ -107,7 +102,7 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     l->co_tasks = cx_ceil_div(conv->out_channels, l->co_block);
     l->ci_tasks = cx_ceil_div(l->panels, TASK_PANELS);
     l->product_row = cx_min(l->panels, TASK_PANELS) * nr;
-    l->product_point = odd_lines(l->co_block * l->product_row, l->size);
+    l->product_point = cx_odd_lines(l->co_block * l->product_row, l->size);
     l->product_bytes = cx_align_up((size_t)(l->points * l->product_point) * l->size);
 
     const cx_winograd_axis *a = l->axis;

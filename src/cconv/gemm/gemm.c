@@ -5,13 +5,6 @@
 #include "base/integer.h"
 #include "base/memory.h"
 
-/* `total` cut into equal parts of at most `most`, each a multiple of `unit`. */
-static int64_t even_part(int64_t total, int64_t most, int64_t unit) {
-    if (total <= 0) return unit;
-    const int64_t parts = cx_ceil_div(total, cx_max(most / unit * unit, unit));
-    return cx_ceil_div(cx_ceil_div(total, parts), unit) * unit;
-}
-
 /* The shortest block of k whose results may pass through memory between it and the next. */
 #define SHORT_K 256
 
@@ -30,9 +23,9 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
      */
     const int64_t columns = copy && cx_gemm_one_block(kernels, n) ? cx_round_up(cx_max(n, 1), g->nr) : 3 * g->nr;
     cx_gemm_blocks blocks;
-    blocks.kc = even_part(k, cx_max(level / 2 / columns, 64), 8);
-    blocks.nc = even_part(n, level / 2 / blocks.kc, g->nr);
-    blocks.mc = even_part(m, level / 4 / blocks.kc, g->mr);
+    blocks.kc = cx_even_part(k, cx_max(level / 2 / columns, 64), 8);
+    blocks.nc = cx_even_part(n, level / 2 / blocks.kc, g->nr);
+    blocks.mc = cx_even_part(m, level / 4 / blocks.kc, g->mr);
     return blocks;
 }
 
@@ -56,13 +49,9 @@ static bool staged(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_block
     return scattered && gemm->k > blocks.kc && bytes <= cx_cpu_get()->l2 / 4;
 }
 
-/*
- * From row to row of a copied block of a: an odd number of cache lines, so that rows do not compete for the same places
- * of the first-level cache.
- */
+/* From row to row of a copied block of a. */
 static int64_t copied_row(const cx_kernels *kernels, int64_t kn) {
-    const int64_t line = CX_ALIGNMENT / (int64_t)cx_dtype_size(kernels->dtype);
-    return (cx_ceil_div(kn, line) | 1) * line;
+    return cx_odd_lines(kn, cx_dtype_size(kernels->dtype));
 }
 
 /* Scratch: the block of b, the block of a, the offsets of rows, of k, and the stage. */

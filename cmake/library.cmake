@@ -6,7 +6,7 @@ set(CXROOT "${PROJECT_SOURCE_DIR}/src/cconv")
 file(GLOB CONVX_SOURCES CONFIGURE_DEPENDS
   "${CXROOT}/api/*.c" "${CXROOT}/plan/*.c" "${CXROOT}/algo/*.c" "${CXROOT}/gemm/*.c" "${CXROOT}/base/*.c"
   "${CXROOT}/kernels/*.c")
-list(FILTER CONVX_SOURCES EXCLUDE REGEX "kernels/instance\\.c$")
+list(FILTER CONVX_SOURCES EXCLUDE REGEX "kernels/(layer_)?instance\\.c$")
 
 set(CONVX_COMPILE_OPTIONS -Wall -Wextra -Wpedantic -Wno-psabi -fvisibility=hidden -fno-math-errno -ffp-contract=fast)
 if(CONVX_WERROR)
@@ -46,9 +46,10 @@ if(CONVX_EMULATE_AVX512)
 endif()
 
 # Kernels are always optimised; under sanitizers less, as -O3 takes minutes there. Short copies stay loops, not calls of memmove.
-# The levels below AVX2 are for old machines: there small code counts, and -O2 is within a few per cent of -O3.
+# SSE2 is for old machines: there small code counts, and -O2 is within a few per cent of -O3. Where there are vectors, the scalar
+# table only serves comparisons (CONVX_ISA): there nothing but its size counts.
 set(CONVX_OPTIMISE -O3)
-set(CONVX_OPTIMISE_scalar -O2)
+set(CONVX_OPTIMISE_scalar -Os)
 set(CONVX_OPTIMISE_sse2 -O2)
 set(CONVX_KERNEL_OPTIONS)
 check_c_compiler_flag(-fno-tree-loop-distribute-patterns CONVX_HAS_NO_LOOP_PATTERNS)
@@ -69,7 +70,7 @@ foreach(isa IN LISTS CONVX_ISAS)
       math(EXPR bytes "4 + 4 * ${f64}")
     endif()
     set(name convx_${isa}_${dtype})
-    add_library(${name} OBJECT "${CXROOT}/kernels/instance.c")
+    add_library(${name} OBJECT "${CXROOT}/kernels/instance.c" "${CXROOT}/kernels/layer_instance.c")
     convx_object(${name})
     set(optimise ${CONVX_OPTIMISE})
     if(DEFINED CONVX_OPTIMISE_${isa})
@@ -79,7 +80,8 @@ foreach(isa IN LISTS CONVX_ISAS)
       set(optimise -O1)
     endif()
     target_compile_options(${name} PRIVATE ${optimise} ${CONVX_KERNEL_OPTIONS} ${CONVX_FLAGS_${isa}})
-    target_compile_definitions(${name} PRIVATE CX_TABLE=cx_kernels_${isa}_${dtype} CX_ISA=CX_ISA_${upper} CX_F64=${f64} CX_BYTES=${bytes})
+    target_compile_definitions(${name} PRIVATE CX_TABLE=cx_kernels_${isa}_${dtype}
+      CX_LAYER_TABLE=cx_layer_kernels_${isa}_${dtype} CX_ISA=CX_ISA_${upper} CX_F64=${f64} CX_BYTES=${bytes})
     list(APPEND CONVX_OBJECTS $<TARGET_OBJECTS:${name}>)
   endforeach()
   add_compile_definitions(CONVX_HAS_${upper})

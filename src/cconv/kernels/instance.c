@@ -1,6 +1,6 @@
 /*
  * One kernel table. CMakeLists.txt compiles this file once per instruction set and dtype, with that ISA's compiler flags and
- *   CX_TABLE   the table's symbol
+ *   CX_TABLE   the table's symbol, CX_LAYER_TABLE that of layer_instance.c's
  *   CX_ISA     its cx_isa
  *   CX_F64, CX_BYTES   see vec/vec.h
  * Everything that the templates define is static: no function compiled for one ISA can be picked by the linker for another.
@@ -14,6 +14,8 @@
 #include "kernels/stencil_table.h"
 #include "kernels/winograd_table.h"
 
+extern const cx_layer_kernels CX_LAYER_TABLE;
+
 const cx_kernels CX_TABLE = {
     .isa = CX_ISA,
     .dtype = CX_F64 ? CONVX_FLOAT64 : CONVX_FLOAT32,
@@ -22,4 +24,5 @@ const cx_kernels CX_TABLE = {
     .stencil = STENCIL_KERNELS,
     .winograd = WINOGRAD_KERNELS,
     .activate = activate,
+    .layers = &CX_LAYER_TABLE,
 };

@@ -1,6 +1,7 @@
 /*
  * The kernel table: everything that is compiled once per instruction set and dtype. instance.c fills one for each of
- * them from the templates of this room; select.c picks at load. Pointers are to elements of the table's dtype.
+ * them from the templates of this room (layer_instance.c the part that is not convolution); select.c picks at load.
+ * Pointers are to elements of the table's dtype.
  */
 #ifndef CX_KERNELS_KERNELS_H
 #define CX_KERNELS_KERNELS_H
@@ -10,6 +11,7 @@
 #include "base/conv.h"
 #include "base/cpu.h"
 #include "kernels/gemm_kernels.h"
+#include "kernels/layer_kernels.h"
 #include "kernels/stencil_kernels.h"
 #include "kernels/winograd_kernels.h"
 
@@ -22,6 +24,7 @@ typedef struct cx_kernels {
     cx_winograd_kernels winograd;
     /* In place; n contiguous elements. */
     void (*activate)(void *data, int64_t n, convx_activation activation);
+    const cx_layer_kernels *layers; /* pooling, pointwise functions */
 } cx_kernels;
 
 /* The table in force: the best ISA that the CPU has, capped by CONVX_ISA at the first call. */

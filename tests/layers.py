@@ -62,7 +62,7 @@ class Layer:
     with_bias: bool
 
     @classmethod
-    def of_shapes(cls, x_shape, w_shape, padding=0, dtype=np.float32, transposed=False):
+    def of_shapes(cls, x_shape, w_shape, padding=0, dtype=np.float32, transposed=False, dilation=1):
         """A batched channels-first layer of stride 1 without groups or bias."""
         rank = len(x_shape) - 2
         return cls(
@@ -76,7 +76,7 @@ class Layer:
             kernel=w_shape[2:],
             stride=1,
             padding=padding,
-            dilation=1,
+            dilation=dilation,
             output_padding=0,
             padding_mode="zeros",
             layout="channels_first",
@@ -286,14 +286,16 @@ def tiled_layers(draw, transposed=False, activations=(None,), taps=(1, 3, 3, 3, 
         kernel[0] = draw(st.integers(1, 3))
     if kernel[-1] == 1 and (rank == 1 or kernel[-2] == 1):
         kernel[-1] = 3
+    dilation = tuple(draw(st.sampled_from((1, 1, 2, 3))) for _ in kernel)
+    reaches = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     mode = "zeros" if transposed else draw(st.sampled_from(("zeros", "zeros", *MODES)))
-    most = max(kernel) if mode == "zeros" else 9
+    most = max(reaches) if mode == "zeros" else 9
     padding = tuple((draw(st.integers(0, most)), draw(st.integers(0, most))) for _ in range(rank))
     if draw(st.booleans()):
-        padding = tuple(((k - 1) // 2, (k - 1) // 2) for k in kernel)
+        padding = tuple(((reach - 1) // 2, (reach - 1) // 2) for reach in reaches)
     extent = []
-    for k, pair, width in zip(kernel, padding, ((widest,), (9, widest), (3, 6, 15))[rank - 1], strict=True):
-        least = max(1, 2 + sum(pair) - k) if transposed else max(1, k - sum(pair))
+    for reach, pair, width in zip(reaches, padding, ((widest,), (9, widest), (3, 6, 15))[rank - 1], strict=True):
+        least = max(1, 2 + sum(pair) - reach) if transposed else max(1, reach - sum(pair))
         extent.append(least + draw(st.integers(0, width)))
     return Layer(
         rank=rank,
@@ -306,7 +308,7 @@ def tiled_layers(draw, transposed=False, activations=(None,), taps=(1, 3, 3, 3, 
         kernel=tuple(kernel),
         stride=1,
         padding=padding,
-        dilation=1,
+        dilation=dilation,
         output_padding=0,
         padding_mode=mode,
         layout=draw(st.sampled_from(("channels_first", "channels_last"))),

@@ -240,6 +240,34 @@ def test_blocks_of_every_kind_add_up_the_right_products(name, layout, algorithm)
         same_sums(gw, layer.grad_weight(x, gy), exact, layer.kernel)
 
 
+# Phases that differ in size, with more than a block of tiles; a dilation that no two places of a plane are apart.
+DILATED = {
+    "uneven": ((2, 21, 61, 67), (19, 21, 3, 3), (4, 9), (4, 3)),
+    "one way": ((1, 140, 40, 31), (70, 140, 3, 3), (1, 2), (1, 2)),
+    "wider than the plane": ((1, 9, 5, 40), (9, 9, 3, 3), (7, 1), (7, 1)),
+    "signal": ((2, 33, 517), (40, 33, 3), 16, 16),
+    "volume": ((1, 12, 5, 15, 17), (21, 12, 3, 3, 3), (2, 2, 3), (2, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", DILATED)
+def test_phases_of_dilated_kernels_are_exact_with_2x2_tiles(name, layout):
+    x_shape, w_shape, padding, dilation = DILATED[name]
+    layer = Layer.of_shapes(x_shape, w_shape, padding, dilation=dilation)
+    rng = np.random.default_rng(len(name))
+    options = {"padding": padding, "dilation": dilation, "layout": layout, "algorithm": "winograd_2x2"}
+    x, w, gy = (integers(rng, s, np.float32) for s in (x_shape, w_shape, layer.y_shape))
+    x_in, gy_in = to_layout(x, layout), to_layout(gy, layout)
+    y = layer.function(x_in, w, **options)
+    np.testing.assert_array_equal(from_layout(y, layout), layer.forward(x, w, None))
+    gx = layer.gradient("input")(x_in.shape, w, gy_in, **options)
+    np.testing.assert_array_equal(from_layout(gx, layout), layer.grad_input(w, gy))
+    np.testing.assert_array_equal(layer.gradient("weight")(x_in, w_shape, gy_in, **options), layer.grad_weight(x, gy))
+    plan = convx.plan_conv(x_in.shape, w, **options)
+    same_bits(plan(x_in), y)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_channel_counts_around_every_vector_length_are_exact_with_2x2_tiles(layout):
     rng = np.random.default_rng(3)

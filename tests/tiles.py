@@ -90,7 +90,7 @@ def tiled_axes(kernel):
 
 
 def can_tile(kernel, outputs=2):
-    """Whether kernels of this shape have tiles of so many outputs, strides and dilation aside."""
+    """Whether kernels of this shape have tiles of so many outputs, strides aside."""
     axes = tiled_axes(kernel)
     return bool(axes) and all(kernel[a] in TAPS and kernel[a] + outputs - 1 <= MAX_POINTS for a in axes)
 
@@ -114,9 +114,11 @@ def _spread_kernel(w, axes, outputs, turned):
 
 def _widened(layer, outputs):
     """The layer with a kernel as wide as _spread_kernel's, at the same place."""
-    axes, more = tiled_axes(layer.kernel), outputs - 1
-    kernel = tuple(k + 2 * more * (a in axes) for a, k in enumerate(layer.kernel))
-    pairs = tuple((b + more * (a in axes), e + more * (a in axes)) for a, (b, e) in enumerate(layer.pairs))
+    axes = tiled_axes(layer.kernel)
+    more = [(outputs - 1) * (a in axes) for a in range(layer.rank)]
+    wider = [d * m for d, m in zip(layer.axes[1], more, strict=True)]
+    kernel = tuple(k + 2 * m for k, m in zip(layer.kernel, more, strict=True))
+    pairs = tuple((b + w, e + w) for (b, e), w in zip(layer.pairs, wider, strict=True))
     return replace(layer, kernel=kernel, padding=pairs)
 
 
@@ -147,12 +149,12 @@ def grad_weight_bound(layer, outputs, x, gy, dtype):
     """
     places, steps = layer.x_shape[0] if len(layer.x_shape) > layer.rank + 1 else 1, 2
     sums = places
-    for axis, (size, extent) in enumerate(zip(layer.size, layer.extent, strict=True)):
+    for axis, (size, extent, dilation) in enumerate(zip(layer.size, layer.extent, layer.axes[1], strict=True)):
         widest = max(size, extent)
         if axis not in tiled_axes(layer.kernel):
             places, sums = places * widest, sums * widest
             continue
-        taps, tiles = layer.kernel[axis], -(-widest // outputs)
+        taps, tiles = layer.kernel[axis], dilation * -(-widest // (dilation * outputs))
         places *= growth(taps, outputs) * outputs * tiles
         sums *= tiles
         steps += roundings(taps, outputs)
@@ -161,7 +163,7 @@ def grad_weight_bound(layer, outputs, x, gy, dtype):
 
 def outputs_for_auto(layer):
     """The tiles' sizes that `auto` may choose from for this layer."""
-    if any(layer.axes[1][axis] != 1 for axis in tiled_axes(layer.kernel)):
+    if any(layer.axes[0][axis] != 1 for axis in tiled_axes(layer.kernel)):
         return ()
     kernel = layer.kernel
     alone = (*kernel[1:],) if layer.rank == 3 else kernel

@@ -158,7 +158,7 @@ def conv2d(
     output element is at most ``n * eps * sum(abs(input * weight))`` over its ``n = kH * kW * C_in / groups`` products.
 
     Winograd's tiles compute several neighbouring outputs at once with fewer products, for kernels of 3, 5 or 7 places
-    and stride and dilation 1, and round more. With 3x3 kernels the error is at most ``(n + 40) * eps * g * n *
+    and stride 1, and round more. With 3x3 kernels the error is at most ``(n + 40) * eps * g * n *
     max(abs(input)) * max(abs(weight))``, the largest values of those that the tile's patch and the output's filter
     hold, with ``g`` = 8, 84 and 509 for tiles of 2x2, 4x4 and 6x6. Typical is far less: of normally distributed
     float32 values in 64 channels, the root mean square of the error over that of the result is 2.6e-7, 8.6e-7 and

@@ -1,7 +1,7 @@
 /*
  * Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural networks") for the
- * forward pass and the input gradient of layers with stride and dilation 1: whether it applies, how a layer is cut, and
- * what it costs. The sum over a third dimension's taps is part of the sum over channels.
+ * forward pass and the input gradient of layers with stride 1: whether it applies, how a layer is cut, and what it costs.
+ * The sum over a third dimension's taps is part of the sum over channels.
  */
 #include "algo/winograd.h"
 
@@ -9,21 +9,28 @@
 #include "base/integer.h"
 #include "base/memory.h"
 
-#define FEW_PANELS 4 /* of tiles: then they are one block, shared */
+#define MOST_DILATION ((int64_t)1 << 40) /* places that a patch reaches then still fit 64 bits */
+#define FEW_PANELS    4                  /* of tiles: then they are one block, shared */
 
 /* ---- Set-up ---------------------------------------------------------------------------------------------------- */
 
-/* An axis of this correlation for tiles of so many outputs. */
-static const char *axis_of(const cx_correlation *c, int d, int outputs, cx_winograd_axis *axis) {
-    const int64_t taps = c->taps[d];
+const char *cx_winograd_set_axis(int64_t stride, int64_t taps, int64_t dilation, int outputs, cx_winograd_axis *axis) {
     *axis = (cx_winograd_axis){1, 1, 1};
-    if (c->step[d] != 1) return "needs a stride of 1";
+    if (stride != 1) return "needs a stride of 1";
     if (taps == 1) return NULL;
     if (taps != 3 && taps != 5 && taps != 7) return "needs 3, 5 or 7 taps";
-    if (c->tap_step[d] != 1 && c->tap_step[d] != -1) return "needs a dilation of 1";
+    if (dilation > MOST_DILATION) return "the dilation is too large";
     if (outputs + taps - 1 > CX_WINOGRAD_MAX_POINTS) return "tiles this large are only built for shorter kernels";
     *axis = (cx_winograd_axis){(int)taps, outputs, (int)taps + outputs - 1};
     return NULL;
+}
+
+int64_t cx_winograd_cut(cx_winograd_grid *grid, int d, int64_t dilation) {
+    const int64_t places = grid->places[d + 1];
+    grid->gap[d] = grid->axis[d].taps == 1 ? 1 : dilation;
+    grid->phases[d] = cx_max(cx_min(grid->gap[d], places), 1);
+    grid->tiles[d] = cx_ceil_div(cx_ceil_div(places, grid->gap[d]), grid->axis[d].outputs);
+    return grid->phases[d] * grid->tiles[d];
 }
 
 /* Taps that run backwards through the source, as an input gradient's do, from their other end. */
@@ -80,7 +87,8 @@ bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int vari
     cx_correlation *c = &w->c;
     cx_correlation_get(conv, 0, c);
     for (int d = 1; d < 3; ++d) {
-        *reason = axis_of(c, d, outputs, &w->grid.axis[d - 1]);
+        const int64_t dilation = c->tap_step[d] < 0 ? -c->tap_step[d] : c->tap_step[d];
+        *reason = cx_winograd_set_axis(c->step[d], c->taps[d], dilation, outputs, &w->grid.axis[d - 1]);
         if (*reason) return false;
     }
     w->points = cx_winograd_points(&w->grid);
@@ -94,9 +102,9 @@ bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int vari
     }
     turn_taps(c);
     for (int d = 0; d < 3; ++d) w->grid.places[d] = c->grid[d];
-    for (int d = 0; d < 2; ++d) w->grid.tiles[d] = cx_ceil_div(c->grid[d + 1], w->grid.axis[d].outputs);
+    w->tiles = c->batch * c->grid[0];
+    for (int d = 0; d < 2; ++d) w->tiles *= cx_winograd_cut(&w->grid, d, c->tap_step[d + 1]);
     w->k = c->ci * c->taps[0];
-    w->tiles = c->batch * c->grid[0] * w->grid.tiles[0] * w->grid.tiles[1];
     if (w->tiles <= FEW_PANELS * kernels->gemm.nr)
         w->variant |= CX_WINOGRAD_SHARED | (variant & CX_WINOGRAD_KEPT ? 0 : CX_WINOGRAD_ON_THE_WAY);
     set_blocks(w, kernels);
@@ -110,6 +118,7 @@ bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int vari
 #define COST_TILE_SHARE   0.97 /* of the FMA peak that the micro-kernel reaches */
 #define COST_INPUT        8.6  /* transforming a vector, for each point */
 #define COST_OUTPUT       4.1
+#define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_FILTER       6.2
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
@@ -125,6 +134,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const double inputs = channels ? tiles * (double)cx_ceil_div(w->k, kernels->lanes) : k * (double)vectors;
     const double outputs = channels ? tiles * (double)vectors : (double)w->c.co * (double)vectors;
     double cost = product + points * (inputs * COST_INPUT + outputs * COST_OUTPUT);
+    if (w->grid.gap[1] > 1 && !channels) cost += k * (double)(w->tiles / w->grid.tiles[1]) * COST_GAPS;
     const int64_t filters = cx_ceil_div(w->c.co, w->panel) * cx_ceil_div(w->panel, kernels->lanes);
     if (!kept) {
         const double bytes = k * (double)(w->c.co * w->c.taps[1] * w->c.taps[2]) * (double)w->size;
@@ -193,9 +203,23 @@ static bool decide_4x4(const cx_conv *conv, const cx_kernels *kernels, int threa
 }
 
 static bool decide_6x6(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
-    const bool can = decide(conv, kernels, 6, threads, kept, decision);
-    decision->on_request = true;
-    return can;
+    return decide(conv, kernels, 6, threads, kept, decision);
+}
+
+void cx_winograd_redo(const cx_conv *conv, const cx_kernels *kernels, int threads, const cx_tensors *tensors) {
+    cx_tensors plain = *tensors;
+    plain.packed = NULL;
+    cx_decision decision = {0};
+    void *workspace = NULL;
+    if (cx_algorithm_gemm.decide(conv, kernels, threads, false, &decision))
+        workspace = cx_scratch_acquire(decision.shared_bytes + (size_t)decision.threads * decision.thread_bytes);
+    if (workspace) {
+        cx_algorithm_gemm.run(conv, kernels, &decision, &plain, workspace);
+        cx_scratch_release(workspace);
+        return;
+    }
+    const cx_decision alone = {.threads = 1};
+    cx_algorithm_reference.run(conv, kernels, &alone, &plain, NULL);
 }
 
 static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const cx_tensors *tensors,

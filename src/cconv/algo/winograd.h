@@ -33,6 +33,11 @@ typedef struct cx_winograd {
     size_t input_bytes, filter_bytes, product_bytes, scratch_bytes; /* of a block, all tiles if shared */
 } cx_winograd;
 
+/* An axis for tiles of so many outputs; a text says why not. */
+const char *cx_winograd_set_axis(int64_t stride, int64_t taps, int64_t dilation, int outputs, cx_winograd_axis *axis);
+/* Cuts dimension d of a grid, whose axes and places are set, into tiles; how many there are, in all phases. */
+int64_t cx_winograd_cut(cx_winograd_grid *grid, int d, int64_t dilation);
+
 /* Adds SHARED and ON_THE_WAY to the variant where they pay. False with *reason where the method does not apply. */
 bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *winograd,
                         const char **reason);
@@ -44,6 +49,9 @@ void cx_winograd_pack(const cx_winograd *winograd, const cx_kernels *kernels, in
                       void *packed);
 void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                      const cx_tensors *tensors, void *workspace);
+
+/* The same result by GEMM, for which the plain weights are used; by the reference where there is no memory. */
+void cx_winograd_redo(const cx_conv *conv, const cx_kernels *kernels, int threads, const cx_tensors *tensors);
 
 /* Weight gradients: winograd_weight.c. */
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,

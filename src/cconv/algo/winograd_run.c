@@ -151,9 +151,8 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
         j->kernels->winograd.output_channels(&w->grid, products, w->product_point, w->product_row, first, count, o0,
                                              cx_min(on, c->co - o0), &result);
     else
-        for (int64_t o = 0; o < cx_min(on, c->co - o0); ++o)
-            j->kernels->winograd.output_tiles(&w->grid, products + (size_t)(o * w->product_row) * size,
-                                              w->product_point, first, count, o0 + o, transform, &result);
+        j->kernels->winograd.output_tiles(&w->grid, products, w->product_point, w->product_row, first, count, o0,
+                                          cx_min(on, c->co - o0), transform, &result);
 }
 
 static cx_winograd_source source_of(const job *j, int64_t group) {
@@ -163,12 +162,12 @@ static cx_winograd_source source_of(const job *j, int64_t group) {
         .stride = c->src,
         .channels = c->ci,
         .depth_taps = c->taps[0],
+        .depth_step = c->step[0],
         .depth_tap_step = c->tap_step[0],
         .mode = c->padding_mode,
     };
     for (int d = 0; d < 3; ++d) {
         source.extent[d] = c->extent[d];
-        source.step[d] = c->step[d];
         source.origin[d] = c->origin[d];
     }
     return source;
@@ -236,23 +235,12 @@ static void redo_image(const cx_conv *conv, const cx_kernels *kernels, const cx_
     cx_conv one = *conv;
     one.batch = 1;
     cx_tensors at = *tensors;
-    at.packed = NULL;
     at.result = cx_at_mut(tensors->result, forward ? y : x, size);
     if (forward)
         at.x = cx_at(tensors->x, x, size);
     else
         at.y = cx_at(tensors->y, y, size);
-    cx_decision decision = {0};
-    void *workspace = NULL;
-    if (cx_algorithm_gemm.decide(&one, kernels, 1, false, &decision))
-        workspace = cx_scratch_acquire(decision.shared_bytes + decision.thread_bytes);
-    if (workspace) {
-        cx_algorithm_gemm.run(&one, kernels, &decision, &at, workspace);
-        cx_scratch_release(workspace);
-        return;
-    }
-    const cx_decision alone = {.threads = 1};
-    cx_algorithm_reference.run(&one, kernels, &alone, &at, NULL);
+    cx_winograd_redo(&one, kernels, 1, &at);
 }
 
 /* ---- The run --------------------------------------------------------------------------------------------------- */

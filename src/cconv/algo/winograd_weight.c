@@ -21,10 +21,11 @@
 #define TASK_PANELS 4   /* of input channels, that a task multiplies */
 
 typedef struct layer {
-    cx_winograd_axis axis[2], back[2]; /* of the forward tiles, and with taps and outputs exchanged */
+    cx_winograd_grid grid;    /* of the output gradients */
+    cx_winograd_axis back[2]; /* the grid's axes with taps and outputs exchanged */
     int points;
     size_t size;
-    int64_t tiles[2], rows, pieces;      /* of a plane; rows of tiles and pieces of all images */
+    int64_t rows, pieces;                /* rows of tiles and pieces of all images and phases */
     int64_t row_pieces;                  /* pieces of a row */
     int64_t block_pieces, block_tiles;   /* at most */
     int64_t x_channels, y_channels;      /* in whole vectors */
@@ -50,38 +51,35 @@ typedef struct job {
 /* ---- Set-up ---------------------------------------------------------------------------------------------------- */
 
 static int64_t piece_tiles(const layer *l, int64_t piece) {
-    return cx_min(PIECE, l->tiles[1] - piece % l->row_pieces * PIECE);
+    return cx_min(PIECE, l->grid.tiles[1] - piece % l->row_pieces * PIECE);
 }
 
 static int64_t first_tile(const layer *l, int64_t piece) {
-    return piece / l->row_pieces * l->tiles[1] + piece % l->row_pieces * PIECE;
+    return piece / l->row_pieces * l->grid.tiles[1] + piece % l->row_pieces * PIECE;
 }
 
-static const char *set_axes(const cx_conv *conv, int outputs, layer *l) {
+static const char *set_grid(const cx_conv *conv, int outputs, layer *l) {
+    cx_winograd_grid *grid = &l->grid;
+    for (int d = 0; d < 3; ++d) grid->places[d] = conv->out[d];
     for (int d = 0; d < 2; ++d) {
-        const int64_t taps = conv->kernel[d + 1];
-        l->axis[d] = l->back[d] = (cx_winograd_axis){1, 1, 1};
-        if (conv->stride[d + 1] != 1) return "needs a stride of 1";
-        if (taps == 1) continue;
-        if (conv->dilation[d + 1] != 1) return "needs a dilation of 1";
-        if (taps != 3 && taps != 5 && taps != 7) return "needs 3, 5 or 7 taps";
-        const int points = (int)taps + outputs - 1;
-        if (points > CX_WINOGRAD_MAX_POINTS) return "tiles this large are only built for shorter kernels";
-        l->axis[d] = (cx_winograd_axis){(int)taps, outputs, points};
-        l->back[d] = (cx_winograd_axis){outputs, (int)taps, points};
+        cx_winograd_axis *axis = &grid->axis[d];
+        const int64_t dilation = conv->dilation[d + 1];
+        const char *reason = cx_winograd_set_axis(conv->stride[d + 1], conv->kernel[d + 1], dilation, outputs, axis);
+        if (reason) return reason;
+        l->back[d] = (cx_winograd_axis){axis->outputs, axis->taps, axis->points};
+        cx_winograd_cut(grid, d, dilation);
     }
-    l->points = l->axis[0].points * l->axis[1].points;
+    l->rows = conv->batch * conv->out[0] * grid->phases[0] * grid->phases[1] * grid->tiles[0];
+    l->points = cx_winograd_points(grid);
     return l->points == 1 ? "needs 3, 5 or 7 taps" : NULL;
 }
 
 static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int outputs, layer *l) {
     *l = (layer){.size = cx_dtype_size(kernels->dtype)};
-    const char *reason = set_axes(conv, outputs, l);
+    const char *reason = set_grid(conv, outputs, l);
     if (reason) return reason;
     const int64_t nr = kernels->gemm.nr, lanes = kernels->lanes;
-    for (int d = 0; d < 2; ++d) l->tiles[d] = cx_ceil_div(conv->out[d + 1], l->axis[d].outputs);
-    l->rows = conv->batch * conv->out[0] * l->tiles[0];
-    l->row_pieces = cx_ceil_div(l->tiles[1], PIECE);
+    l->row_pieces = cx_ceil_div(l->grid.tiles[1], PIECE);
     l->pieces = l->rows * l->row_pieces;
     l->x_channels = cx_round_up(conv->in_channels, lanes);
     l->y_channels = cx_round_up(conv->out_channels, lanes);
@@ -89,7 +87,7 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
 
     const int64_t tile_bytes = l->points * (l->panels * nr + l->y_channels) * (int64_t)l->size;
     const int64_t most = cx_min(MOST_TILES, SHARE_L2 * (int64_t)cx_cpu_get()->l2 / tile_bytes);
-    const int64_t piece = cx_min(PIECE, l->tiles[1]);
+    const int64_t piece = cx_min(PIECE, l->grid.tiles[1]);
     l->block_pieces = cx_max(cx_min(most / piece, l->pieces), 1);
     l->block_tiles = l->block_pieces * piece;
     l->panel_step = l->block_tiles * nr;
@@ -105,7 +103,7 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     l->product_point = cx_odd_lines(l->co_block * l->product_row, l->size);
     l->product_bytes = cx_align_up((size_t)(l->points * l->product_point) * l->size);
 
-    const cx_winograd_axis *a = l->axis;
+    const cx_winograd_axis *a = l->grid.axis;
     const int64_t x_places = a[0].points * ((PIECE - 1) * a[1].outputs + a[1].points);
     const int64_t y_places = a[0].outputs * PIECE * a[1].outputs;
     l->strip_bytes = cx_align_up((size_t)cx_max(x_places * l->x_channels, y_places * l->y_channels) * l->size);
@@ -131,16 +129,16 @@ static void copy_places(const job *j, const char *src, int64_t step, int64_t cou
     }
 }
 
-/* Rows [row, row + rows) and columns of one plane of a tensor, with its padding, as a strip. */
+/* Rows and columns of one plane of a tensor, from a place on and a gap apart, with its padding, as a strip. */
 static void lay_strip(const job *j, const char *tensor, const cx_strides *stride, const int64_t extent[3],
                       convx_padding_mode mode, int64_t image, const int64_t place[3], int64_t rows, int64_t columns,
                       int64_t channels, int64_t ld, char *strip) {
     const size_t size = j->l->size, row_bytes = (size_t)(columns * ld) * size;
-    const int64_t depth = cx_padded_index(place[0], extent[0], mode);
-    const int64_t low = cx_min(cx_max(-place[2], 0), columns);
-    const int64_t high = cx_max(cx_min(extent[2] - place[2], columns), low);
+    const int64_t *gap = j->l->grid.gap, depth = cx_padded_index(place[0], extent[0], mode);
+    const int64_t low = cx_min(cx_ceil_div(cx_max(-place[2], 0), gap[1]), columns);
+    const int64_t high = cx_max(cx_min(cx_ceil_div(cx_max(extent[2] - place[2], 0), gap[1]), columns), low);
     for (int64_t r = 0; r < rows; ++r, strip += row_bytes) {
-        const int64_t row = cx_padded_index(place[1] + r, extent[1], mode);
+        const int64_t row = cx_padded_index(place[1] + r * gap[0], extent[1], mode);
         if (depth < 0 || row < 0) {
             memset(strip, 0, row_bytes);
             continue;
@@ -150,12 +148,12 @@ static void lay_strip(const job *j, const char *tensor, const cx_strides *stride
         for (int64_t i = 0; i < columns; ++i) {
             char *to = strip + (size_t)(i * ld) * size;
             if (i == low && high > low) {
-                copy_places(j, cx_at(line, (place[2] + low) * stride->space[2], size), stride->space[2], high - low,
-                            stride->channel, channels, ld, to);
+                copy_places(j, cx_at(line, (place[2] + low * gap[1]) * stride->space[2], size),
+                            gap[1] * stride->space[2], high - low, stride->channel, channels, ld, to);
                 i = high - 1;
                 continue;
             }
-            const int64_t column = cx_padded_index(place[2] + i, extent[2], mode);
+            const int64_t column = cx_padded_index(place[2] + i * gap[1], extent[2], mode);
             if (column < 0)
                 memset(to, 0, (size_t)ld * size);
             else
@@ -170,33 +168,40 @@ static void transform_piece(void *context, int64_t index, int worker) {
     const layer *l = j->l;
     const cx_conv *conv = j->conv;
     const int64_t roles = conv->kernel[0] + 1, tap = index % roles, piece = j->first_piece + index / roles;
+    const cx_winograd_grid *grid = &l->grid;
     const int64_t row = piece / l->row_pieces, column = piece % l->row_pieces * PIECE, count = piece_tiles(l, piece);
-    const int64_t image = row / l->tiles[0] / conv->out[0], depth = row / l->tiles[0] % conv->out[0];
-    const int64_t tile_row = row % l->tiles[0], at = first_tile(l, piece) - first_tile(l, j->first_piece);
-    const int64_t y = tile_row * l->axis[0].outputs, x = column * l->axis[1].outputs, nr = j->kernels->gemm.nr;
+    int64_t plane = row / grid->tiles[0], phase[2];
+    for (int d = 1; d >= 0; --d) {
+        phase[d] = plane % grid->phases[d];
+        plane /= grid->phases[d];
+    }
+    const int64_t image = plane / conv->out[0], depth = plane % conv->out[0];
+    const int64_t y = row % grid->tiles[0] * grid->axis[0].outputs * grid->gap[0] + phase[0];
+    const int64_t x = column * grid->axis[1].outputs * grid->gap[1] + phase[1];
+    const int64_t at = first_tile(l, piece) - first_tile(l, j->first_piece), nr = j->kernels->gemm.nr;
     char *strip_base = j->scratch + (size_t)worker * j->thread_bytes;
     cx_winograd_strip strip = {.base = strip_base, .tiles = count};
     if (tap < conv->kernel[0]) {
         const int64_t place[3] = {depth * conv->stride[0] - conv->pad[0] + tap * conv->dilation[0], y - conv->pad[1],
                                   x - conv->pad[2]};
-        const int64_t columns = (count - 1) * l->axis[1].outputs + l->axis[1].points;
-        lay_strip(j, j->x, &conv->x, conv->in, conv->padding_mode, image, place, l->axis[0].points, columns,
+        const int64_t columns = (count - 1) * grid->axis[1].outputs + grid->axis[1].points;
+        lay_strip(j, j->x, &conv->x, conv->in, conv->padding_mode, image, place, grid->axis[0].points, columns,
                   conv->in_channels, l->x_channels, strip_base);
         strip.channels = strip.column_step = l->x_channels;
         strip.row_step = columns * l->x_channels;
-        strip.tile_step = l->axis[1].outputs * l->x_channels;
+        strip.tile_step = grid->axis[1].outputs * l->x_channels;
         const int64_t panel = l->panels / conv->kernel[0] * tap;
-        j->kernels->winograd.strip(l->axis, false, &strip,
+        j->kernels->winograd.strip(grid->axis, false, &strip,
                                    j->x_values + (size_t)(panel * l->panel_step + at * nr) * l->size, l->x_point, nr,
                                    nr, l->panel_step);
         return;
     }
-    const int64_t place[3] = {depth, y, x}, columns = count * l->axis[1].outputs;
-    lay_strip(j, j->y, &conv->y, conv->out, CONVX_PAD_ZEROS, image, place, l->axis[0].outputs, columns,
+    const int64_t place[3] = {depth, y, x}, columns = count * grid->axis[1].outputs;
+    lay_strip(j, j->y, &conv->y, conv->out, CONVX_PAD_ZEROS, image, place, grid->axis[0].outputs, columns,
               conv->out_channels, l->y_channels, strip_base);
     strip.channels = strip.column_step = l->y_channels;
     strip.row_step = columns * l->y_channels;
-    strip.tile_step = l->axis[1].outputs * l->y_channels;
+    strip.tile_step = grid->axis[1].outputs * l->y_channels;
     j->kernels->winograd.strip(l->back, true, &strip, j->y_values + (size_t)(at * l->y_channels) * l->size, l->y_point,
                                l->y_channels, l->y_channels, 0);
 }
@@ -258,12 +263,12 @@ static void multiply_task(void *context, int64_t index, int worker) {
 #define COST_PASS    4.0 /* of a product that goes to memory and back, between blocks */
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const layer *l) {
-    const double lanes = kernels->lanes, points = l->points, tiles = (double)(l->rows * l->tiles[1]);
+    const double lanes = kernels->lanes, points = l->points, tiles = (double)(l->rows * l->grid.tiles[1]);
     const double x_vectors = (double)(l->x_channels * conv->kernel[0]) / lanes,
                  y_vectors = (double)l->y_channels / lanes;
     const double co = (double)conv->out_channels, products = co * (double)(l->panels * kernels->gemm.nv);
     const double blocks = (double)cx_ceil_div(l->pieces, l->block_pieces);
-    const double outputs = l->axis[0].outputs * l->axis[1].outputs;
+    const double outputs = l->grid.axis[0].outputs * l->grid.axis[1].outputs;
     const double transform = tiles * (x_vectors + y_vectors) * (points * COST_VALUES + 1.5 * outputs * COST_COPY);
     const double multiply = points * products * (tiles + 8) / (2 * COST_PRODUCT);
     return COST_CALL +
@@ -316,17 +321,6 @@ void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, cons
             cx_parallel_for(l.co_tasks * l.ci_tasks, decision->threads, multiply_task, &j);
         }
     }
-    if (!*j.not_finite) return;
     /* a NaN or an infinity has spoiled sums that it is not part of */
-    cx_decision again = {0};
-    void *scratch = NULL;
-    if (cx_algorithm_gemm.decide(conv, kernels, decision->threads, false, &again))
-        scratch = cx_scratch_acquire(again.shared_bytes + (size_t)again.threads * again.thread_bytes);
-    if (!scratch) {
-        const cx_decision alone = {.threads = 1};
-        cx_algorithm_reference.run(conv, kernels, &alone, tensors, NULL);
-        return;
-    }
-    cx_algorithm_gemm.run(conv, kernels, &again, tensors, scratch);
-    cx_scratch_release(scratch);
+    if (*j.not_finite) cx_winograd_redo(conv, kernels, decision->threads, tensors);
 }

@@ -12,7 +12,7 @@ static void load_patch(const cx_winograd_grid *grid, const cx_winograd_source *s
     const int columns = grid->axis[1].points;
     for (int r = 0; r < grid->axis[0].points; ++r)
         for (int s = 0; s < columns; ++s) {
-            int64_t x = at->column + s;
+            int64_t x = at->column + s * grid->gap[1];
             if (s < at->low || s >= at->high) x = cx_padded_index(x, source->extent[2], source->mode);
             vec *place = &patch[r * columns + s];
             if (at->row[r] == NO_ROW || x < 0) {
@@ -49,7 +49,7 @@ static void transform_patch(const cx_winograd_grid *grid, const cx_winograd_sour
         if (inside && n == LANES) {
             first.in = plane + at->row[0] + at->column * source->stride.space[2] + c;
             first.in_step = rows->points > 1 ? at->row[1] - at->row[0] : 0;
-            first.in_line = source->stride.space[2];
+            first.in_line = grid->gap[1] * source->stride.space[2];
         } else {
             load_patch(grid, source, plane + c, at, n, patch);
             first.in = (const real *)patch;
@@ -81,15 +81,13 @@ static void winograd_output_channels(const cx_winograd_grid *grid, const void *p
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
     const int height = rows->outputs, width = columns->outputs;
     const int64_t across_step = (int64_t)columns->points * LANES;
-    const cx_strides *stride = &result->stride;
+    const int64_t line = grid->gap[0] * result->stride.space[1], step = grid->gap[1] * result->stride.space[2];
     for (int64_t t = 0; t < count; ++t) {
         tile_run run;
         split_tiles(grid, first + t, 1, &run);
-        const int64_t y = run.place[1] * height, x = run.place[2] * width;
-        const int64_t tile_rows = cx_min(height, grid->places[1] - y),
-                      tile_columns = cx_min(width, grid->places[2] - x);
-        real *dst = (real *)result->base + run.image * stride->batch + run.place[0] * stride->space[0] +
-                    y * stride->space[1] + x * stride->space[2] + channel;
+        const int64_t tile_rows = rows_of(grid, &run), tile_columns = columns_of(grid, &run);
+        if (tile_rows <= 0 || tile_columns <= 0) continue;
+        real *dst = (real *)result->base + result_offset(grid, &result->stride, &run) + channel;
         vec finite = v_zero();
         for (int64_t c = 0; c < channels; c += LANES) {
             const int64_t n = cx_min(LANES, channels - c);
@@ -119,7 +117,7 @@ static void winograd_output_channels(const cx_winograd_grid *grid, const void *p
             if (result->activation != CONVX_ACT_NONE) activate(across, height * width * LANES, result->activation);
             for (int64_t r = 0; r < tile_rows; ++r)
                 for (int64_t j = 0; j < tile_columns; ++j) {
-                    real *to = dst + r * stride->space[1] + j * stride->space[2] + c;
+                    real *to = dst + r * line + j * step + c;
                     if (n == LANES)
                         v_store(to, across[r * width + j]);
                     else

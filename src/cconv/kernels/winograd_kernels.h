@@ -19,12 +19,23 @@ typedef struct cx_winograd_axis {
 #define CX_WINOGRAD_MAX_POINTS 8
 #define CX_WINOGRAD_MAX_TILES  192 /* of one block: a multiple of every table's nr up to four panels */
 
-/* How the places of a result are cut into tiles; tiles are numbered by (image, depth, row, column). */
+/*
+ * How the places of a result are cut into tiles. The taps of a dilated kernel meet only every gap-th row (or column):
+ * those of one phase, row % gap, are a plane of their own, without dilation. Tiles are numbered by
+ * (image, depth, phase of rows, phase of columns, row, column).
+ */
 typedef struct cx_winograd_grid {
     cx_winograd_axis axis[2]; /* of rows and columns */
-    int64_t places[3];
-    int64_t tiles[2]; /* a plane's rows and columns of tiles */
+    int64_t places[3];        /* of all phases together */
+    int64_t gap[2];           /* the dilation; 1 where the kernel has one tap */
+    int64_t phases[2];        /* as many, but none without a place */
+    int64_t tiles[2];         /* rows and columns of tiles of the largest phase */
 } cx_winograd_grid;
+
+/* How many rows (d = 0) or columns (d = 1) tile t of a phase has; zero or less: it lies outside. */
+static inline int64_t cx_winograd_places_left(const cx_winograd_grid *grid, int d, int64_t phase, int64_t tile) {
+    return cx_ceil_div(cx_max(grid->places[d + 1] - phase, 0), grid->gap[d]) - tile * grid->axis[d].outputs;
+}
 
 static inline int cx_winograd_points(const cx_winograd_grid *grid) {
     return grid->axis[0].points * grid->axis[1].points;
@@ -34,7 +45,7 @@ static inline int cx_winograd_points(const cx_winograd_grid *grid) {
 typedef struct cx_winograd_source {
     const void *base;
     cx_strides stride;
-    int64_t channels, depth_taps, depth_tap_step, extent[3], step[3], origin[3];
+    int64_t channels, depth_taps, depth_step, depth_tap_step, extent[3], origin[3];
     convx_padding_mode mode;
 } cx_winograd_source;
 
@@ -77,9 +88,10 @@ typedef struct cx_winograd_kernels {
      */
     void (*input_tiles)(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first, int64_t count,
                         int64_t k0, int64_t kn, void *scratch, void *dst, int64_t point_step, int64_t panel_step);
-    /* One channel: products[point * point_step + tile] to the result's channel. */
-    void (*output_tiles)(const cx_winograd_grid *grid, const void *products, int64_t point_step, int64_t first,
-                         int64_t count, int64_t channel, void *scratch, const cx_winograd_result *result);
+    /* Channels [channel, channel + channels): products[point * point_step + channel * channel_step + tile]. */
+    void (*output_tiles)(const cx_winograd_grid *grid, const void *products, int64_t point_step, int64_t channel_step,
+                         int64_t first, int64_t count, int64_t channel, int64_t channels, void *scratch,
+                         const cx_winograd_result *result);
     /*
      * Vectors along channels, for tensors whose channels are consecutive: dst[point * point_step + tile * tile_step + k];
      * up to LANES elements past a row's last k are written.

@@ -17,6 +17,7 @@
 typedef struct tile_run {
     int64_t first, count;    /* in the block */
     int64_t image, place[3]; /* of the first: depth, row and column of tiles */
+    int64_t phase[2];        /* of rows and columns */
 } tile_run;
 
 static int split_tiles(const cx_winograd_grid *grid, int64_t first, int64_t count, tile_run *runs) {
@@ -29,6 +30,12 @@ static int split_tiles(const cx_winograd_grid *grid, int64_t first, int64_t coun
         t /= grid->tiles[1];
         run->place[1] = t % grid->tiles[0];
         t /= grid->tiles[0];
+        for (int d = 1; d >= 0; --d) {
+            run->phase[d] = 0;
+            if (grid->phases[d] == 1) continue;
+            run->phase[d] = t % grid->phases[d];
+            t /= grid->phases[d];
+        }
         run->place[0] = t % grid->places[0];
         run->image = t / grid->places[0];
         run->count = cx_min(grid->tiles[1] - run->place[2], count - done);
@@ -43,7 +50,7 @@ static int split_tiles(const cx_winograd_grid *grid, int64_t first, int64_t coun
 typedef struct source_run {
     int64_t plane;                       /* offset of the plane that is read, in channel 0 */
     int64_t row[CX_WINOGRAD_MAX_POINTS]; /* offset in the plane, or NO_ROW */
-    int64_t column, columns;             /* the first place of the first patch, and all of them */
+    int64_t column, columns;             /* the first place of the first patch, and all of them, a gap apart */
     int64_t low, high;                   /* of those: inside the plane */
     bool blank;
 } source_run;
@@ -52,39 +59,43 @@ static source_run locate_source(const cx_winograd_grid *grid, const cx_winograd_
                                 int64_t depth_tap) {
     source_run at = {.blank = true};
     const int64_t depth =
-        cx_padded_index(run->place[0] * source->step[0] + source->origin[0] + depth_tap * source->depth_tap_step,
+        cx_padded_index(run->place[0] * source->depth_step + source->origin[0] + depth_tap * source->depth_tap_step,
                         source->extent[0], source->mode);
     at.plane = run->image * source->stride.batch + depth * source->stride.space[0];
     for (int r = 0; r < grid->axis[0].points; ++r) {
-        const int64_t row = run->place[1] * grid->axis[0].outputs * source->step[1] + source->origin[1] + r;
+        const int64_t row =
+            (run->place[1] * grid->axis[0].outputs + r) * grid->gap[0] + run->phase[0] + source->origin[1];
         const int64_t y = cx_padded_index(row, source->extent[1], source->mode);
         at.row[r] = depth < 0 || y < 0 ? NO_ROW : y * source->stride.space[1];
         if (at.row[r] != NO_ROW) at.blank = false;
     }
-    at.column = run->place[2] * grid->axis[1].outputs * source->step[2] + source->origin[2];
-    at.columns = (run->count - 1) * grid->axis[1].outputs * source->step[2] + grid->axis[1].points;
-    at.low = cx_min(cx_max(-at.column, 0), at.columns);
-    at.high = cx_max(cx_min(source->extent[2] - at.column, at.columns), at.low);
+    const int64_t gap = grid->gap[1];
+    at.column = run->place[2] * grid->axis[1].outputs * gap + run->phase[1] + source->origin[2];
+    at.columns = (run->count - 1) * grid->axis[1].outputs + grid->axis[1].points;
+    at.low = cx_min(cx_ceil_div(cx_max(-at.column, 0), gap), at.columns);
+    at.high = cx_max(cx_min(cx_ceil_div(cx_max(source->extent[2] - at.column, 0), gap), at.columns), at.low);
     return at;
 }
 
-/* Places [j, j + n) of the patches' rows, n <= LANES, that `column` is the first of; then down the columns. */
+/* n <= LANES elements that lie `step` apart; `room` elements from the first on may be read. */
+static inline vec gather_some(const real *from, int64_t step, int64_t n, int64_t room) {
+    if (step == 1) return n == LANES ? v_load(from) : v_load_first(from, n);
+    if (step == 2 && room >= 2 * LANES && n == LANES) return v_even(v_load(from), v_load(from + LANES));
+    vec v = v_zero();
+    if (n == LANES)
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; ++i) v[i] = from[i * step];
+    else
+        for (int i = 0; i < n; ++i) v[i] = from[i * step];
+    return v;
+}
+
+/* n <= LANES places of the patches' rows, which begin at `column` and lie `step` apart; then down the columns. */
 static void transform_some(const cx_winograd_axis *axis, const real *plane, const source_run *at, int64_t step,
-                           int64_t column, int64_t n, real *out, int64_t out_step) {
+                           int64_t column, int64_t n, int64_t room, real *out, int64_t out_step) {
     vec rows[CX_WINOGRAD_MAX_POINTS], values[CX_WINOGRAD_MAX_POINTS];
     for (int r = 0; r < axis->points; ++r) {
-        if (at->row[r] == NO_ROW) {
-            rows[r] = v_zero();
-            continue;
-        }
-        const real *from = plane + at->row[r] + column * step;
-        if (step == 1) {
-            rows[r] = n == LANES ? v_load(from) : v_load_first(from, n);
-        } else {
-            real lane[CX_LANE_COUNT] = {0};
-            for (int64_t i = 0; i < n; ++i) lane[i] = from[i * step];
-            rows[r] = v_load(lane);
-        }
+        rows[r] = at->row[r] == NO_ROW ? v_zero() : gather_some(plane + at->row[r] + column, step, n, room);
     }
     const winograd_lines lines = {(const real *)rows, LANES, 0, (real *)values, LANES, 0, 1};
     input_pass(axis, &lines);
@@ -97,9 +108,9 @@ static void transform_some(const cx_winograd_axis *axis, const real *plane, cons
 }
 
 /* Values down the columns of one channel's rows, and what lies beside them: out[r * out_step + place]. */
-static void transform_down(const cx_winograd_axis *axis, const cx_winograd_source *source, const real *plane,
-                           const source_run *at, real *out, int64_t out_step) {
-    const int64_t step = source->stride.space[2];
+static void transform_down(const cx_winograd_axis *axis, const cx_winograd_source *source, int64_t gap,
+                           const real *plane, const source_run *at, real *out, int64_t out_step) {
+    const int64_t stride = source->stride.space[2], step = gap * stride;
     if (at->blank) {
         for (int r = 0; r < axis->points; ++r) memset(out + r * out_step, 0, (size_t)at->columns * sizeof *out);
         return;
@@ -111,7 +122,7 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
     int64_t j = at->low;
     if (straight) {
         const int64_t chunks = (at->high - j) / LANES;
-        const winograd_lines lines = {plane + at->row[0] + at->column + j,
+        const winograd_lines lines = {plane + at->row[0] + at->column * stride + j,
                                       axis->points > 1 ? at->row[1] - at->row[0] : 0,
                                       LANES,
                                       out + j,
@@ -124,7 +135,8 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
     for (; j < at->high; j += LANES) {
         /* the last vector begins early rather than ending late */
         if (j + LANES > at->high && at->high - at->low >= LANES) j = at->high - LANES;
-        transform_some(axis, plane, at, step, at->column + j, cx_min(at->high - j, LANES), out + j, out_step);
+        const int64_t column = at->column + j * gap, room = stride == 1 ? source->extent[2] - column : 0;
+        transform_some(axis, plane, at, step, column * stride, cx_min(at->high - j, LANES), room, out + j, out_step);
     }
     if (source->mode == CONVX_PAD_ZEROS) {
         for (int r = 0; r < axis->points; ++r) {
@@ -136,8 +148,8 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
     }
     for (int64_t i = 0; i < at->columns; ++i) {
         if (i >= at->low && i < at->high) continue;
-        const int64_t column = cx_padded_index(at->column + i, source->extent[2], source->mode);
-        transform_some(axis, plane, at, step, column, 1, out + i, out_step);
+        const int64_t column = cx_padded_index(at->column + i * gap, source->extent[2], source->mode);
+        transform_some(axis, plane, at, step, column * stride, 1, 1, out + i, out_step);
     }
 }
 
@@ -185,7 +197,7 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
     source_run at[CX_WINOGRAD_MAX_TILES];
     int64_t offset[CX_WINOGRAD_MAX_TILES + CX_LANE_COUNT];
     const int n = split_tiles(grid, first, count, runs);
-    const int64_t step = columns->outputs * source->step[2], nr = GEMM_NR;
+    const int64_t step = columns->outputs, nr = GEMM_NR;
     int64_t longest = 0;
     for (int i = 0; i < n; ++i) longest = cx_max(longest, runs[i].count);
     const int64_t row_step = (longest - 1) * step + columns->points + 2 * LANES, run_step = rows->points * row_step;
@@ -200,7 +212,7 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
         located = depth_tap;
         for (int i = 0; i < n; ++i) {
             const real *plane = (const real *)source->base + at[i].plane + channel * source->stride.channel;
-            transform_down(rows, source, plane, &at[i], (real *)scratch + i * run_step, row_step);
+            transform_down(rows, source, grid->gap[1], plane, &at[i], (real *)scratch + i * run_step, row_step);
         }
         real *dst = (real *)dst_void + (k - k0) * nr;
         for (int64_t t = 0; t < count; t += LANES)
@@ -218,14 +230,20 @@ static inline void copy_row(const real *src, int64_t n, real *dst) {
     v_store(dst + n - LANES, v_load(src + n - LANES));
 }
 
+/* Of a run's tiles: the rows and the columns that are results. */
+static inline int64_t rows_of(const cx_winograd_grid *grid, const tile_run *run) {
+    return cx_min(grid->axis[0].outputs, cx_winograd_places_left(grid, 0, run->phase[0], run->place[1]));
+}
+static inline int64_t columns_of(const cx_winograd_grid *grid, const tile_run *run) {
+    return cx_min(run->count * grid->axis[1].outputs, cx_winograd_places_left(grid, 1, run->phase[1], run->place[2]));
+}
+
 /* Marks the images of results that are not finite. rows[i * row_step + tile * width ...]: before any activation. */
 static void mark_not_finite(const cx_winograd_grid *grid, const tile_run *runs, int n, const real *results,
                             int64_t row_step, unsigned char *images) {
     const int width = grid->axis[1].outputs;
     for (int i = 0; i < n; ++i) {
-        const int64_t tile_rows =
-            cx_min(grid->axis[0].outputs, grid->places[1] - runs[i].place[1] * grid->axis[0].outputs);
-        const int64_t columns = cx_min(runs[i].count * width, grid->places[2] - runs[i].place[2] * width);
+        const int64_t tile_rows = rows_of(grid, &runs[i]), columns = columns_of(grid, &runs[i]);
         for (int64_t r = 0; r < tile_rows; ++r)
             for (int64_t j = 0; j < columns; ++j) {
                 const real y = results[r * row_step + runs[i].first * width + j];
@@ -273,41 +291,49 @@ static vec results_of_tiles_across(const cx_winograd_axis *columns, const vec *d
     }
 }
 
+/* Where a run's first result lies, in channel 0. */
+static inline int64_t result_offset(const cx_winograd_grid *grid, const cx_strides *stride, const tile_run *run) {
+    const int64_t y = run->place[1] * grid->axis[0].outputs * grid->gap[0] + run->phase[0];
+    const int64_t x = run->place[2] * grid->axis[1].outputs * grid->gap[1] + run->phase[1];
+    return run->image * stride->batch + run->place[0] * stride->space[0] + y * stride->space[1] + x * stride->space[2];
+}
+
 static void winograd_output_tiles(const cx_winograd_grid *grid, const void *products_void, int64_t point_step,
-                                  int64_t first, int64_t count, int64_t channel, void *scratch,
-                                  const cx_winograd_result *result) {
+                                  int64_t channel_step, int64_t first, int64_t count, int64_t channel, int64_t channels,
+                                  void *scratch, const cx_winograd_result *result) {
     const real *products = products_void;
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
     const int points = columns->points, height = rows->outputs, width = columns->outputs;
     const int64_t row_step = cx_round_up(count, LANES) * width + LANES;
-    const vec bias = v_splat(result->bias ? ((const real *)result->bias)[channel] : 0);
-    vec finite = v_zero();
-    real *out = scratch;
-    for (int64_t t = 0; t < count; t += LANES) {
-        vec down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
-        const winograd_lines lines = {
-            products + t, points * point_step, point_step, (real *)down, points * LANES, LANES, points};
-        output_pass(rows, &lines);
-        finite += results_of_tiles_across(columns, down, height, bias, out + t * width, row_step);
-    }
+    const int64_t line = grid->gap[0] * result->stride.space[1], step = grid->gap[1] * result->stride.space[2];
     tile_run runs[CX_WINOGRAD_MAX_TILES];
     const int n = split_tiles(grid, first, count, runs);
-    if (!(v_sum(finite) == 0)) mark_not_finite(grid, runs, n, out, row_step, result->not_finite);
-    if (result->activation != CONVX_ACT_NONE)
-        for (int i = 0; i < height; ++i) activate(out + i * row_step, count * width, result->activation);
-    const cx_strides *stride = &result->stride;
-    for (int i = 0; i < n; ++i) {
-        const int64_t y = runs[i].place[1] * height, x = runs[i].place[2] * width;
-        const int64_t tile_rows = cx_min(height, grid->places[1] - y);
-        const int64_t n_columns = cx_min(runs[i].count * width, grid->places[2] - x), step = stride->space[2];
-        real *dst = (real *)result->base + runs[i].image * stride->batch + channel * stride->channel +
-                    runs[i].place[0] * stride->space[0] + y * stride->space[1] + x * step;
-        for (int64_t r = 0; r < tile_rows; ++r, dst += stride->space[1]) {
-            const real *src = out + r * row_step + runs[i].first * width;
-            if (step == 1)
-                copy_row(src, n_columns, dst);
-            else
-                for (int64_t j = 0; j < n_columns; ++j) dst[j * step] = src[j];
+    real *out = scratch;
+    for (int64_t c = channel; c < channel + channels; ++c, products += channel_step) {
+        const vec bias = v_splat(result->bias ? ((const real *)result->bias)[c] : 0);
+        vec finite = v_zero();
+        for (int64_t t = 0; t < count; t += LANES) {
+            vec down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
+            const winograd_lines lines = {
+                products + t, points * point_step, point_step, (real *)down, points * LANES, LANES, points};
+            output_pass(rows, &lines);
+            finite += results_of_tiles_across(columns, down, height, bias, out + t * width, row_step);
+        }
+        if (!(v_sum(finite) == 0)) mark_not_finite(grid, runs, n, out, row_step, result->not_finite);
+        if (result->activation != CONVX_ACT_NONE)
+            for (int i = 0; i < height; ++i) activate(out + i * row_step, count * width, result->activation);
+        for (int i = 0; i < n; ++i) {
+            const int64_t tile_rows = rows_of(grid, &runs[i]), n_columns = columns_of(grid, &runs[i]);
+            if (n_columns <= 0) continue;
+            real *dst =
+                (real *)result->base + result_offset(grid, &result->stride, &runs[i]) + c * result->stride.channel;
+            for (int64_t r = 0; r < tile_rows; ++r, dst += line) {
+                const real *src = out + r * row_step + runs[i].first * width;
+                if (step == 1)
+                    copy_row(src, n_columns, dst);
+                else
+                    for (int64_t j = 0; j < n_columns; ++j) dst[j * step] = src[j];
+            }
         }
     }
 }

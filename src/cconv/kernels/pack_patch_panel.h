@@ -52,6 +52,11 @@ static inline void pack_columns_gathered(const cx_patches *p, const int64_t *cha
 /* Pixels of which the grid rows are looked up at a time. */
 #define ROW_CHUNK 128
 
+/* Columns side by side, on average, that are copied rather than transposed. */
+#define LONG_STRETCH 3
+
+static const real stretch_of_zeros[GEMM_NR + CX_LANE_COUNT] = {0};
+
 /* Where the columns of a panel lie, from the place of tap 0 on, and how far their taps reach. */
 typedef struct column_places {
     int64_t offset[GEMM_NR];
@@ -167,29 +172,122 @@ static void pack_columns_in_rows(const cx_patches *p, const int64_t *channel, in
     }
 }
 
-/* Columns whose channels lie side by side: a pixel's row is a few runs, copied without a transposition. */
-static inline void pack_columns_adjacent(const cx_patches *p, const int64_t *channel, const int64_t (*tap)[3],
-                                         int64_t columns, int64_t pixel, int64_t pixels, real *dst) {
+/* Columns of a panel that lie side by side in the tensor: taps of a kernel's row, or channels, or both. */
+typedef struct stretch {
+    int64_t column, count;
+    int64_t offset; /* of the first, in its row of the tensor */
+    const int64_t *tap;
+    bool spills;   /* its last vector reaches past the panel's row */
+    vec_bits kept; /* and so keeps only these lanes */
+} stretch;
+
+static int find_stretches(const cx_patches *p, const int64_t *channel, const int64_t (*tap)[3], int64_t columns,
+                          stretch *stretches) {
+    int n = 0;
+    for (int64_t j = 0; j < columns; ++j) {
+        const int64_t offset = channel[j] * p->stride.channel + tap[j][2] * p->tap_step[2] * p->stride.space[2];
+        stretch *last = &stretches[n > 0 ? n - 1 : 0];
+        if (n > 0 && tap[j][0] == last->tap[0] && tap[j][1] == last->tap[1] && offset == last->offset + last->count)
+            ++last->count;
+        else
+            stretches[n++] = (stretch){.column = j, .count = 1, .offset = offset, .tap = tap[j]};
+    }
+    for (int k = 0; k < n; ++k) {
+        stretch *t = &stretches[k];
+        const int64_t over = t->column + cx_round_up(t->count, LANES) - GEMM_NR;
+        t->spills = over > 0;
+        for (int i = 0; i < LANES; ++i) t->kept[i] = i < LANES - over ? -1 : 0;
+    }
+    return n;
+}
+
+/* `vectors` vectors for each of n pixels; of the last one, only the lanes that `kept` marks. */
+static inline __attribute__((always_inline)) void copy_stretch(const real *src, int64_t step, int64_t n,
+                                                               const int vectors, const vec_bits *kept, real *dst) {
+    for (int64_t i = 0; i < n; ++i, src += step, dst += GEMM_NR) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors - 1; ++v) v_store(dst + v * LANES, v_load(src + v * LANES));
+        real *last = dst + (vectors - 1) * LANES;
+        const vec value = v_load(src + (vectors - 1) * LANES);
+        v_store(last, kept ? v_select(*kept, value, v_load(last)) : value);
+    }
+}
+
+static inline void copy_any_stretch(const real *src, int64_t step, int64_t n, int64_t vectors, const vec_bits *kept,
+                                    real *dst) {
+    switch (vectors) {
+    case 1: copy_stretch(src, step, n, 1, kept, dst); break;
+    case 2: copy_stretch(src, step, n, 2, kept, dst); break;
+    case 3: copy_stretch(src, step, n, 3, kept, dst); break;
+    default: copy_stretch(src, step, n, (int)vectors, kept, dst); break;
+    }
+}
+
+/* One pixel, place by place; `offset` elements lie between pixel 0 of the rows and this one, whose tap 0 is at w. */
+static void pack_columns_of_pixel(const cx_patches *p, const real *const *row, int64_t offset, int64_t w,
+                                  const int64_t *place, const stretch *stretches, int n, real *dst) {
+    for (int k = 0; k < n; ++k) {
+        const stretch *t = &stretches[k];
+        for (int64_t j = t->column; j < t->column + t->count; ++j) {
+            const int64_t at = w + place[j], inside = row[k] ? cx_padded_index(at, p->extent[2], p->mode) : -1;
+            dst[j] = inside < 0 ? 0 : row[k][offset + j - t->column + (inside - at) * p->stride.space[2]];
+        }
+    }
+}
+
+/*
+ * Columns in long stretches: each is copied for many pixels, without a transposition. In ascending order of columns: what
+ * a vector writes past its stretch, the next one overwrites.
+ */
+static void pack_columns_in_stretches(const cx_patches *p, const int64_t (*tap)[3], int64_t columns, int64_t pixel,
+                                      int64_t pixels, const stretch *stretches, int n, real *dst) {
+    segment segments[ROW_CHUNK];
     const real *base = p->base;
-    segment segments[PIXEL_BLOCK];
-    for (int64_t done = 0; done < pixels; done += PIXEL_BLOCK) {
-        const int64_t piece = pixels - done < PIXEL_BLOCK ? pixels - done : PIXEL_BLOCK;
+    const int64_t step = p->step[2], stride = p->stride.space[2];
+    int64_t place[GEMM_NR], low = INT64_MAX, high = INT64_MIN; /* of the columns' taps */
+    for (int64_t j = 0; j < columns; ++j) {
+        place[j] = tap[j][2] * p->tap_step[2];
+        low = cx_min(low, place[j]);
+        high = cx_max(high, place[j]);
+    }
+    for (int64_t done = 0; done < pixels; done += ROW_CHUNK) {
+        const int64_t piece = pixels - done < ROW_CHUNK ? pixels - done : ROW_CHUNK;
         const int count = split_pixels(p, pixel + done, piece, segments);
         for (int s = 0; s < count; ++s) {
-            int64_t at[3] = {segments[s].at[0], segments[s].at[1], segments[s].at[2]};
-            for (int i = 0; i < segments[s].count; ++i, dst += GEMM_NR, at[2] += p->step[2]) {
-                for (int64_t j = 0; j < columns;) {
-                    int64_t run = columns - j;
-                    if (p->channels - channel[j] < run) run = p->channels - channel[j];
-                    const int64_t place = locate_place(p, at, tap[j]);
-                    if (place == INT64_MIN)
-                        zero_run(dst + j, run);
-                    else
-                        copy_channels(p, base + segments[s].image + place + channel[j], run, dst + j);
-                    j += run;
-                }
-                zero_run(dst + columns, GEMM_NR - columns);
+            const segment *g = segments + s;
+            real *to = dst + (done + g->lane) * GEMM_NR;
+            /* pixels whose taps all lie inside; but vectors may reach neither past the tensor nor past the last pixel's row */
+            int64_t begin = cx_ceil_div(cx_max(-g->at[2] - low, 0), step);
+            int64_t end = cx_floor_div(p->extent[2] - 1 - high - g->at[2], step) + 1;
+            end = cx_min(end, done + g->lane + g->count == pixels ? g->count - 1 : g->count);
+            const real *row[GEMM_NR];
+            for (int k = 0; k < n; ++k) {
+                const int64_t d =
+                    cx_padded_index(g->at[0] + stretches[k].tap[0] * p->tap_step[0], p->extent[0], p->mode);
+                const int64_t h =
+                    cx_padded_index(g->at[1] + stretches[k].tap[1] * p->tap_step[1], p->extent[1], p->mode);
+                row[k] = NULL;
+                if (d < 0 || h < 0) continue;
+                row[k] = base + g->image + d * p->stride.space[0] + h * p->stride.space[1] + g->at[2] * stride +
+                         stretches[k].offset;
+                const int64_t room = (const real *)p->end - row[k] - cx_round_up(stretches[k].count, LANES);
+                end = cx_min(end, cx_floor_div(room, step * stride) + 1);
             }
+            begin = cx_min(begin, g->count);
+            end = cx_max(end, begin);
+            for (int64_t i = begin > 0 ? 0 : end; i < g->count; i = i + 1 == begin ? end : i + 1)
+                pack_columns_of_pixel(p, row, i * step * stride, g->at[2] + i * step, place, stretches, n,
+                                      to + i * GEMM_NR);
+            for (int k = 0; k < n && begin < end; ++k) {
+                const stretch *t = &stretches[k];
+                real *out = to + begin * GEMM_NR + t->column;
+                const int64_t vectors = cx_ceil_div(t->count, LANES);
+                const real *src = row[k] ? row[k] + begin * step * stride : stretch_of_zeros;
+                copy_any_stretch(src, row[k] ? step * stride : 0, end - begin, vectors, t->spills ? &t->kept : NULL,
+                                 out);
+            }
+            if (columns < GEMM_NR)
+                for (int64_t i = 0; i < g->count; ++i) zero_run(to + i * GEMM_NR + columns, GEMM_NR - columns);
         }
     }
 }
@@ -203,8 +301,10 @@ static void pack_patch_panel(const cx_patches *p, cx_patch_order order, int64_t 
         channel[j] = order == CX_TAPS_FASTEST ? place / taps : place % p->channels;
         tap_at(p, order == CX_TAPS_FASTEST ? place % taps : place / p->channels, tap[j]);
     }
-    if (order == CX_CHANNELS_FASTEST && p->stride.channel == 1)
-        pack_columns_adjacent(p, channel, (const int64_t (*)[3])tap, columns, pixel, pixels, dst);
+    stretch stretches[GEMM_NR];
+    const int n = find_stretches(p, channel, (const int64_t (*)[3])tap, columns, stretches);
+    if (n * LONG_STRETCH <= columns && p->stride.space[2] > 0)
+        pack_columns_in_stretches(p, (const int64_t (*)[3])tap, columns, pixel, pixels, stretches, n, dst);
     else if (p->mode == CONVX_PAD_ZEROS && p->stride.space[2] == 1 && p->step[2] <= 2)
         pack_columns_in_rows(p, channel, tap, columns, pixel, pixels, dst);
     else

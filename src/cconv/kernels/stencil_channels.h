@@ -28,47 +28,72 @@ STENCIL_INLINE void channels_block(const cx_stencil_channels *s, int64_t c, int6
     STENCIL_UNROLL for (int q = 0; q < count; ++q) v_store(out + q * s->out_pixel, acc[q]);
 }
 
-/* `count` pixels of a kernel of 3x3, whose weights stay in registers along the row. */
-STENCIL_INLINE void channels_three_block(const cx_stencil_channels *s, const vec w[9], int64_t c, int64_t j,
-                                         const int count, const int step) {
-    vec acc[CHANNELS_PIXELS];
-    STENCIL_UNROLL for (int q = 0; q < count; ++q) acc[q] = channels_start(s, c);
-    STENCIL_UNROLL for (int row = 0; row < 3; ++row) {
-        const real *const *pixel = (const real *const *)s->pixels + row * s->row_pixels + j * step;
-        STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
-            const vec x = v_load(pixel[i] + c);
-            STENCIL_UNROLL for (int q = 0; q < count; ++q) {
-                if (i - q * step >= 0 && i - q * step < 3) acc[q] += w[row * 3 + i - q * step] * x;
-            }
-        }
-    }
-    real *out = (real *)s->out + j * s->out_pixel + c;
-    STENCIL_UNROLL for (int q = 0; q < count; ++q) v_store(out + q * s->out_pixel, acc[q]);
+/* Whether the places that `count` pixels of a 3x3 kernel read lie equally far apart in each row: then how far, else 0. */
+static int64_t places_apart(const cx_stencil_channels *s, int64_t j, int reads) {
+    const uintptr_t *place = (const uintptr_t *)s->pixels + j * s->step;
+    const uintptr_t apart = place[1] - place[0];
+    for (int row = 0; row < 3; ++row, place += s->row_pixels)
+        for (int i = 2; i <= reads; ++i)
+            if (place[i - 1] - place[i - 2] != apart) return 0;
+    return (int64_t)apart / (int64_t)sizeof(real);
 }
 
-STENCIL_INLINE void channels_three(const cx_stencil_channels *s, int64_t c, const int step) {
-    vec w[9];
-    STENCIL_UNROLL for (int t = 0; t < 9; ++t) w[t] = v_load((const real *)s->weights + t * s->channels + c);
+/*
+ * `count` pixels of a kernel of 3x3, all channels: the places of a row are read side by side, as their lines of the cache
+ * would push each other out if they came one channel at a time. apart: see above.
+ */
+STENCIL_INLINE void channels_three_block(const cx_stencil_channels *s, int64_t j, const int count, const int step,
+                                         const bool even, const int64_t apart) {
+    const real *const *pixel = (const real *const *)s->pixels + j * step;
+    const real *row_begin[3] = {pixel[0], pixel[s->row_pixels], pixel[2 * s->row_pixels]};
+    const int64_t last = s->channels - LANES;
+    for (int64_t at = 0; at < s->channels; at += LANES) {
+        const int64_t c = at <= last ? at : last;
+        const real *w = (const real *)s->weights + c;
+        vec acc[CHANNELS_PIXELS];
+        STENCIL_UNROLL for (int q = 0; q < count; ++q) acc[q] = channels_start(s, c);
+        STENCIL_UNROLL for (int row = 0; row < 3; ++row) {
+            vec weight[3];
+            STENCIL_UNROLL for (int t = 0; t < 3; ++t) weight[t] = v_load(w + (row * 3 + t) * s->channels);
+            STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
+                const vec x = v_load((even ? row_begin[row] + i * apart : pixel[row * s->row_pixels + i]) + c);
+                STENCIL_UNROLL for (int q = 0; q < count; ++q) {
+                    if (i - q * step >= 0 && i - q * step < 3) acc[q] += weight[i - q * step] * x;
+                }
+            }
+        }
+        real *out = (real *)s->out + j * s->out_pixel + c;
+        STENCIL_UNROLL for (int q = 0; q < count; ++q) v_store(out + q * s->out_pixel, acc[q]);
+    }
+}
+
+STENCIL_INLINE void channels_three(const cx_stencil_channels *s, const int step) {
     int64_t j = 0;
-    for (; j + 4 <= s->width; j += 4) channels_three_block(s, w, c, j, 4, step);
-    for (; j < s->width; ++j) channels_three_block(s, w, c, j, 1, step);
+    for (; j + 4 <= s->width; j += 4) {
+        const int64_t apart = places_apart(s, j, 3 * step + 3);
+        if (apart)
+            channels_three_block(s, j, 4, step, true, apart);
+        else
+            channels_three_block(s, j, 4, step, false, 0);
+    }
+    for (; j < s->width; ++j) channels_three_block(s, j, 1, step, false, 0);
 }
 
 static void stencil_channels(const cx_stencil_channels *s) {
+    if (s->rows == 3 && s->taps_w == 3 && s->tap == 1 && s->step <= 2) {
+        if (s->step == 1)
+            channels_three(s, 1);
+        else
+            channels_three(s, 2);
+        return;
+    }
     const int64_t last = s->channels - LANES;
-    const bool three = s->rows == 3 && s->taps_w == 3 && s->tap == 1;
     for (int64_t at = 0; at < s->channels; at += LANES) {
         const int64_t c = at <= last ? at : last;
         int64_t j = 0;
-        if (three && s->step == 1) {
-            channels_three(s, c, 1);
-        } else if (three && s->step == 2) {
-            channels_three(s, c, 2);
-        } else {
-            for (; j + CHANNELS_PIXELS <= s->width; j += CHANNELS_PIXELS) channels_block(s, c, j, CHANNELS_PIXELS);
-            for (; j + 2 <= s->width; j += 2) channels_block(s, c, j, 2);
-            for (; j < s->width; ++j) channels_block(s, c, j, 1);
-        }
+        for (; j + CHANNELS_PIXELS <= s->width; j += CHANNELS_PIXELS) channels_block(s, c, j, CHANNELS_PIXELS);
+        for (; j + 2 <= s->width; j += 2) channels_block(s, c, j, 2);
+        for (; j < s->width; ++j) channels_block(s, c, j, 1);
     }
 }
 

@@ -24,7 +24,7 @@ from convx._core import version as _version
 from convx._layers import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, plan_conv
 
 if TYPE_CHECKING:
-    from convx import grad
+    from convx import grad, nn, optim
 
 __version__ = _version()
 
@@ -41,13 +41,15 @@ __all__ = [
     "get_include",
     "get_num_threads",
     "grad",
+    "nn",
+    "optim",
     "plan_conv",
     "set_num_threads",
     "show_config",
 ]
 
 # Modules that are imported when they are first asked for.
-_LAZY = frozenset({"grad"})
+_LAZY = frozenset({"grad", "nn", "optim"})
 
 
 def __getattr__(name: str) -> Any:

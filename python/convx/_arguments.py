@@ -276,6 +276,31 @@ def bias_shape(found: tuple[int, ...], expected: int) -> NoReturn:
     raise ValueError(f"bias must have one dimension with {expected} elements, one an output channel; got shape {found}")
 
 
+def norm_channels(found: int, expected: int, layout: str) -> NoReturn:
+    """Refuse an input that has other channels than the normalisation."""
+    dimension = "second" if layout == "channels_first" else "last"
+    raise ValueError(
+        f"input has {found} channels but this batch normalisation has num_features={expected}; by layout={layout!r} "
+        f"channels are the {dimension} dimension"
+    )
+
+
+def norm_places(found: tuple[int, ...]) -> NoReturn:
+    """Refuse a batch that has no variance."""
+    raise ValueError(
+        f"input must have more than one value a channel to normalise by in training mode, got shape {found}; use a "
+        "larger batch, or eval()"
+    )
+
+
+def gradient(value: Any, data: Any) -> Any:
+    """A parameter's gradient as a contiguous array of the parameter's dtype."""
+    found = as_array(value, "grad")
+    if found.shape != data.shape:
+        raise ValueError(f"grad of a parameter must have its shape, {data.shape}; got {found.shape}")
+    return np.ascontiguousarray(found, dtype=data.dtype)
+
+
 def output_padding(value: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> NoReturn:
     """Refuse an output_padding that reaches the next place of the input."""
     raise ValueError(

@@ -90,6 +90,46 @@ def conv_weight_gradient(
     /,
 ) -> Array: ...
 def conv_bias_gradient(grad_output: Any, layout: Any, out: Any, /) -> Array: ...
+def batch_norm_forward(
+    rank: int, input: Any, weight: Any, bias: Any, mean: Array, variance: Array, epsilon: float, layout: Any, /
+) -> Array: ...
+def batch_norm_train(
+    rank: int,
+    input: Any,
+    like: Array,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_variance: Any,
+    momentum: float,
+    epsilon: float,
+    layout: Any,
+    /,
+) -> tuple[Array, Array, Array]: ...
+def batch_norm_gradient(
+    rank: int, input: Any, weight: Any, mean: Array, inverse_std: Array, grad_output: Any, layout: Any, /
+) -> tuple[Array, Array, Array]: ...
+def sgd_step(
+    parameters: list[Any],
+    velocities: list[Any],
+    rate: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    /,
+) -> None: ...
+def adam_step(
+    parameters: list[Any],
+    states: list[Any],
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    weight_decay: float,
+    amsgrad: bool,
+    /,
+) -> None: ...
 def check_result(out: Any, like: Array, /) -> None: ...
 def set_num_threads(threads: Any, /) -> None: ...
 def get_num_threads() -> int: ...

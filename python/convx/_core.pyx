@@ -56,6 +56,7 @@ include "_arrays.pxi"
 include "_layer.pxi"
 include "_conv.pxi"
 include "_plan.pxi"
+include "_train.pxi"
 
 
 def set_num_threads(threads):

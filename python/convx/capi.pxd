@@ -113,6 +113,59 @@ cdef extern from "convx.h" nogil:
     size_t convx_plan_explain(const convx_plan *plan, char *text, size_t capacity)
     size_t convx_conv_explain(const convx_conv_params *params, convx_pass which, char *text, size_t capacity)
 
+    ctypedef struct convx_batch_norm_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t rank
+        int64_t batch
+        int64_t channels
+        int64_t size[3]
+        double epsilon
+        double momentum
+        int64_t input_strides[5]
+        int64_t output_strides[5]
+        int64_t grad_input_strides[5]
+
+    convx_status convx_batch_norm_forward(const convx_batch_norm_params *params, const void *input, const void *weight,
+                                          const void *bias, const void *mean, const void *variance, void *output)
+    convx_status convx_batch_norm_train(const convx_batch_norm_params *params, const void *input, const void *weight,
+                                        const void *bias, void *running_mean, void *running_variance, void *mean,
+                                        void *inverse_std, void *output)
+    convx_status convx_batch_norm_gradient(const convx_batch_norm_params *params, const void *input,
+                                           const void *weight, const void *mean, const void *inverse_std,
+                                           const void *grad_output, void *grad_input, void *grad_weight,
+                                           void *grad_bias)
+
+    enum: CONVX_SGD_NESTEROV
+    enum: CONVX_SGD_FIRST_STEP
+
+    ctypedef struct convx_sgd_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t flags
+        int64_t count
+        double rate
+        double momentum
+        double dampening
+        double weight_decay
+
+    convx_status convx_sgd_step(const convx_sgd_params *params, const void *gradient, void *velocity, void *parameter)
+
+    ctypedef struct convx_adam_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t flags
+        int64_t count
+        int64_t step
+        double rate
+        double beta1
+        double beta2
+        double epsilon
+        double weight_decay
+
+    convx_status convx_adam_step(const convx_adam_params *params, const void *gradient, void *mean, void *square,
+                                 void *largest_square, void *parameter)
+
     const char *convx_status_string(convx_status status)
     const char *convx_algorithm_name(convx_algorithm algorithm)
     const char *convx_version()

@@ -5,40 +5,15 @@
  *   REAL     float or double
  *   NAME(x)  the name of a function for this REAL
  */
-
-/* Contiguous elements, as a tree: 32 sums side by side, halves beyond 1024. */
-static REAL NAME(dense)(const REAL *p, int64_t n) {
-    if (n > 1024) {
-        const int64_t half = (n / 2 + 31) / 32 * 32;
-        return NAME(dense)(p, half) + NAME(dense)(p + half, n - half);
-    }
-    REAL lane[32] = {0};
-    int64_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        for (int j = 0; j < 32; ++j) lane[j] += p[i + j];
-    for (int j = 0; i + j < n; ++j) lane[j] += p[i + j];
-    for (int width = 16; width > 0; width /= 2)
-        for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
-    return lane[0];
-}
+#include "algo/pairwise_loops.h"
+#include "algo/row_blocks_loops.h"
 
 static REAL NAME(row_block)(const sum_job *job, int64_t channel, int64_t block) {
-    const int inner = job->space.rank - 1;
+    REAL room[cx_block_elements];
+    int64_t count;
     const REAL *data = (const REAL *)job->data + channel * job->channel_stride;
-    const int64_t stride = job->space.stride[inner];
-    const int64_t start = block % job->segments * job->segment;
-    const int64_t length = job->row - start < job->segment ? job->row - start : job->segment;
-    const int64_t first = block / job->segments * job->rows_per_block;
-    const int64_t last = first + job->rows_per_block < job->rows ? first + job->rows_per_block : job->rows;
-    if (stride == 1 && job->rows_per_block == 1)
-        return NAME(dense)(data + offset_of(&job->space, inner, first) + start, length);
-    REAL gathered[block_elements];
-    int64_t n = 0;
-    for (int64_t r = first; r < last; ++r) {
-        const REAL *row = data + offset_of(&job->space, inner, r) + start * stride;
-        for (int64_t i = 0; i < length; ++i) gathered[n++] = row[i * stride];
-    }
-    return NAME(dense)(gathered, n);
+    data = NAME(read_block)(&job->space, &job->rows, 0, data, block, room, &count);
+    return NAME(pairwise)(data, count);
 }
 
 static void NAME(rows_task)(void *context, int64_t index, int worker) {
@@ -59,12 +34,14 @@ static void NAME(columns_block)(const sum_job *job, int64_t block) {
     for (int64_t c = 0; c < job->channels; ++c) sum[c] = 0;
     int64_t r = first;
     for (; r + 4 <= last; r += 4) {
-        const REAL *a = data + offset_of(&job->space, rank, r), *b = data + offset_of(&job->space, rank, r + 1);
-        const REAL *c = data + offset_of(&job->space, rank, r + 2), *d = data + offset_of(&job->space, rank, r + 3);
+        const REAL *a = data + cx_places_offset(&job->space, 0, rank, r),
+                   *b = data + cx_places_offset(&job->space, 0, rank, r + 1);
+        const REAL *c = data + cx_places_offset(&job->space, 0, rank, r + 2),
+                   *d = data + cx_places_offset(&job->space, 0, rank, r + 3);
         for (int64_t i = 0; i < job->channels; ++i) sum[i] += (a[i] + b[i]) + (c[i] + d[i]);
     }
     for (; r < last; ++r) {
-        const REAL *a = data + offset_of(&job->space, rank, r);
+        const REAL *a = data + cx_places_offset(&job->space, 0, rank, r);
         for (int64_t i = 0; i < job->channels; ++i) sum[i] += a[i];
     }
 }
@@ -89,19 +66,14 @@ static void NAME(fold_rows)(REAL *rows, int64_t count, int64_t width) {
 }
 
 static convx_status NAME(sums)(sum_job *job, bool columns, void *result) {
-    const int inner = job->space.rank - 1;
     int64_t block_size;
     if (columns) {
         job->blocks = (job->space.count + block_pixels - 1) / block_pixels;
         block_size = block_pixels * job->channels;
     } else {
-        job->row = job->space.size[inner];
-        job->rows = job->space.count / job->row;
-        job->rows_per_block = job->row >= long_row ? 1 : block_elements / job->row;
-        job->segment = job->row < block_elements ? job->row : block_elements;
-        job->segments = (job->row + job->segment - 1) / job->segment;
-        job->blocks = (job->rows + job->rows_per_block - 1) / job->rows_per_block * job->segments;
-        block_size = job->segment * job->rows_per_block;
+        job->rows = cx_row_blocks_of(&job->space);
+        job->blocks = job->rows.count;
+        block_size = job->rows.elements;
     }
     job->task_blocks = (task_elements + block_size - 1) / block_size;
     const int64_t all = columns ? job->blocks : job->blocks * job->channels;
@@ -118,7 +90,7 @@ static convx_status NAME(sums)(sum_job *job, bool columns, void *result) {
         NAME(fold_rows)(own, job->blocks, job->channels);
         memcpy(sum, own, (size_t)job->channels * sizeof(REAL));
     } else {
-        for (int64_t c = 0; c < job->channels; ++c) sum[c] = NAME(dense)(own + c * job->blocks, job->blocks);
+        for (int64_t c = 0; c < job->channels; ++c) sum[c] = NAME(pairwise)(own + c * job->blocks, job->blocks);
     }
     cx_scratch_release(own);
     return CONVX_OK;
@@ -129,7 +101,7 @@ static convx_status NAME(dense_columns)(const sum_job *job, void *result) {
     const int64_t c = job->channels, together = 64 / c, pixels = job->space.count / together;
     REAL wide[64], *sum = result;
     sum_job grouped = {.data = job->data,
-                       .space = {1, {pixels}, {c * together}, pixels},
+                       .space = {1, {pixels}, {{c * together}}, pixels},
                        .channels = c * together,
                        .channel_stride = 1};
     const convx_status status = NAME(sums)(&grouped, true, wide);

@@ -47,12 +47,9 @@ convx_status convx_conv_weight_gradient(const convx_conv_params *params, const v
 }
 
 convx_status convx_conv_bias_gradient(const convx_conv_params *params, const void *grad_output, void *grad_bias) {
-    int64_t extent[3];
-    cx_strides strides;
-    const convx_status status = cx_output_normalise(params, extent, &strides);
+    int64_t sizes[5], steps[5];
+    const convx_status status = cx_output_normalise(params, sizes, steps);
     if (status != CONVX_OK) return status;
-    const int64_t sizes[5] = {params->batch, params->out_channels, extent[0], extent[1], extent[2]};
-    const int64_t steps[5] = {strides.batch, strides.channel, strides.space[0], strides.space[1], strides.space[2]};
     const cx_span read = cx_span_of(5, sizes, steps), written = {0, params->out_channels - 1};
     if (!grad_bias || (!grad_output && read.last >= read.first)) return CONVX_INVALID_ARGUMENT;
     const convx_dtype dtype = (convx_dtype)params->dtype;

@@ -231,19 +231,27 @@ convx_status cx_conv_output_size(const convx_conv_params *p, int64_t output[3]) 
     return CONVX_OK;
 }
 
-convx_status cx_output_normalise(const convx_conv_params *p, int64_t extent[3], cx_strides *strides) {
-    convx_status status = check_header(p);
-    if (status != CONVX_OK) return status;
-    if (p->batch < 0 || p->out_channels < 1) return CONVX_INVALID_SHAPE;
+convx_status cx_activations_normalise(convx_dtype dtype, int rank, int64_t batch, int64_t channels,
+                                      const int64_t *extent, const int64_t *strides, bool written, int64_t sizes[5],
+                                      int64_t steps[5]) {
+    if (batch < 0 || channels < 1) return CONVX_INVALID_SHAPE;
+    int64_t space[3];
     for (int d = 0; d < 3; ++d) {
-        const int i = d - (3 - p->rank);
-        extent[d] = i < 0 ? 1 : p->output[i];
-        if (extent[d] < 0) return CONVX_INVALID_SHAPE;
+        const int i = d - (3 - rank);
+        space[d] = i < 0 ? 1 : extent[i];
+        if (space[d] < 0) return CONVX_INVALID_SHAPE;
     }
-    *strides = activation_strides(p->output_strides, p->rank, p->batch, p->out_channels, extent);
-    int64_t sizes[5], steps[5];
-    flatten_activation(p->batch, p->out_channels, extent, strides, sizes, steps);
-    return fits(5, sizes, steps, cx_dtype_size((convx_dtype)p->dtype)) ? CONVX_OK : CONVX_OVERFLOW;
+    const cx_strides s = activation_strides(strides, rank, batch, channels, space);
+    flatten_activation(batch, channels, space, &s, sizes, steps);
+    if (!fits(5, sizes, steps, cx_dtype_size(dtype))) return CONVX_OVERFLOW;
+    return !written || is_distinct(5, sizes, steps) ? CONVX_OK : CONVX_OVERLAP;
+}
+
+convx_status cx_output_normalise(const convx_conv_params *p, int64_t sizes[5], int64_t steps[5]) {
+    const convx_status status = check_header(p);
+    if (status != CONVX_OK) return status;
+    return cx_activations_normalise((convx_dtype)p->dtype, p->rank, p->batch, p->out_channels, p->output,
+                                    p->output_strides, false, sizes, steps);
 }
 
 cx_weight_strides cx_weights_contiguous(const cx_conv *c) {

@@ -17,7 +17,15 @@ convx_status cx_conv_normalise(const convx_conv_params *params, convx_pass pass,
 convx_status cx_conv_output_size(const convx_conv_params *params, int64_t output[3]);
 
 /* What sums over an output tensor need checked: dtype, rank, batch, out_channels, output, output_strides. */
-convx_status cx_output_normalise(const convx_conv_params *params, int64_t extent[3], cx_strides *strides);
+convx_status cx_output_normalise(const convx_conv_params *params, int64_t sizes[5], int64_t steps[5]);
+
+/*
+ * One tensor of activations, of `rank` spatial dimensions: its sizes and strides as (batch, channel, depth, height, width),
+ * strides of dimensions with one place 0. `written`: no two places may share an element (CONVX_OVERLAP).
+ */
+convx_status cx_activations_normalise(convx_dtype dtype, int rank, int64_t batch, int64_t channels,
+                                      const int64_t *extent, const int64_t *strides, bool written, int64_t sizes[5],
+                                      int64_t steps[5]);
 
 /*
  * The same convolution with longer rows: dimensions that a kernel of 1 only passes through are merged where the memory

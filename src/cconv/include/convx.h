@@ -206,6 +206,98 @@ CONVX_API convx_algorithm convx_plan_algorithm(const convx_plan *plan);
 CONVX_API size_t convx_plan_explain(const convx_plan *plan, char *text, size_t capacity);
 CONVX_API size_t convx_conv_explain(const convx_conv_params *params, convx_pass pass, char *text, size_t capacity);
 
+/* ---- Training --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Batch normalisation: output = (input - mean) / sqrt(variance + epsilon) * weight + bias, with one mean, variance, weight
+ * and bias a channel. A (batch, channels) tensor is one of rank 1 and size 1. Vectors have `channels` contiguous elements
+ * of the dtype; weight NULL means ones, bias NULL zeros. Means and variances are summed in blocks, pairwise within one
+ * and in double over them: their errors do not grow with the count.
+ */
+typedef struct convx_batch_norm_params {
+    size_t struct_size;
+    int32_t dtype;
+    int32_t rank; /* 1, 2 or 3 */
+    int64_t batch;
+    int64_t channels;
+    int64_t size[3];
+    double epsilon;
+    double momentum;               /* train only: running += momentum * (the batch's - running) */
+    int64_t input_strides[5];      /* batch, channel, then `rank` spatial strides */
+    int64_t output_strides[5];     /* also those of grad_output */
+    int64_t grad_input_strides[5]; /* gradient only */
+} convx_batch_norm_params;
+
+/* With given statistics, as after training. */
+CONVX_API convx_status convx_batch_norm_forward(const convx_batch_norm_params *params, const void *input,
+                                                const void *weight, const void *bias, const void *mean,
+                                                const void *variance, void *output);
+
+/*
+ * With the statistics of this batch, which are stored: mean, and inverse_std = 1 / sqrt(variance + epsilon), the variance
+ * over all places. The running vectors (both, or both NULL) follow; the variance that they get is the unbiased one. A channel of
+ * a single place is CONVX_INVALID_SHAPE; an empty batch gives mean 0 and leaves the running vectors as they are.
+ */
+CONVX_API convx_status convx_batch_norm_train(const convx_batch_norm_params *params, const void *input,
+                                              const void *weight, const void *bias, void *running_mean,
+                                              void *running_variance, void *mean, void *inverse_std, void *output);
+
+/*
+ * Gradients of convx_batch_norm_train, from the input, mean and inverse_std of the forward call: grad_input, and grad_weight
+ * and grad_bias, each of which may be NULL.
+ */
+CONVX_API convx_status convx_batch_norm_gradient(const convx_batch_norm_params *params, const void *input,
+                                                 const void *weight, const void *mean, const void *inverse_std,
+                                                 const void *grad_output, void *grad_input, void *grad_weight,
+                                                 void *grad_bias);
+
+/*
+ * One step of an optimiser on `count` contiguous elements of the dtype: `parameter` is changed in place, and so is the
+ * optimiser's memory of it, which the caller keeps from step to step. PyTorch's update rules.
+ *
+ * Stochastic gradient descent. g = gradient + weight_decay * parameter; with a momentum, velocity = momentum * velocity +
+ * (1 - dampening) * g (the first step's is g itself), and g = velocity, or g + momentum * velocity with CONVX_SGD_NESTEROV;
+ * parameter -= rate * g.
+ */
+typedef struct convx_sgd_params {
+    size_t struct_size;
+    int32_t dtype;
+    int32_t flags; /* CONVX_SGD_NESTEROV, CONVX_SGD_FIRST_STEP */
+    int64_t count;
+    double rate;
+    double momentum; /* 0: velocity is not used and may be NULL */
+    double dampening;
+    double weight_decay;
+} convx_sgd_params;
+
+#define CONVX_SGD_NESTEROV   1
+#define CONVX_SGD_FIRST_STEP 2 /* velocity holds nothing yet: it is written, not read */
+
+CONVX_API convx_status convx_sgd_step(const convx_sgd_params *params, const void *gradient, void *velocity,
+                                      void *parameter);
+
+/*
+ * Adam. With g = gradient + weight_decay * parameter: mean += (1 - beta1) * (g - mean), square = beta2 * square +
+ * (1 - beta2) * g * g, parameter -= rate / (1 - beta1^step) * mean / (sqrt(v / (1 - beta2^step)) + epsilon), v being
+ * `square`, or, where largest_square is not NULL (AMSGrad), largest_square = max(largest_square, square). The memory
+ * begins with zeros.
+ */
+typedef struct convx_adam_params {
+    size_t struct_size;
+    int32_t dtype;
+    int32_t flags; /* 0 */
+    int64_t count;
+    int64_t step; /* the number of this step, from 1 on */
+    double rate;
+    double beta1; /* in [0, 1), and so beta2 */
+    double beta2;
+    double epsilon;
+    double weight_decay;
+} convx_adam_params;
+
+CONVX_API convx_status convx_adam_step(const convx_adam_params *params, const void *gradient, void *mean, void *square,
+                                       void *largest_square, void *parameter);
+
 /* ---- Library --------------------------------------------------------------------------------------------------- */
 
 /* Static text, never NULL, for any value. */

@@ -48,6 +48,37 @@ def test_gradients_have_the_positional_order_and_defaults_of_torch(rank):
     assert parameters(getattr(convx.grad, f"{conv}_weight")) == (by_weight + TRANSPOSED, GRADIENT_KEYWORDS)
 
 
+WINDOW = ["kernel_size", "stride=None", "padding=0"]
+LAYOUT = "layout='channels_first'"
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_pooling_has_the_positional_order_and_defaults_of_torch(rank):
+    def of(name):
+        return parameters(getattr(convx, f"{name}{rank}d"))
+
+    assert of("max_pool") == (["input", *WINDOW, "dilation=1", "ceil_mode=False", "return_indices=False"], [LAYOUT])
+    averages = ["ceil_mode=False", "count_include_pad=True", "divisor_override=None"]
+    assert of("avg_pool") == (["input", *WINDOW, *averages], ["dilation=1", LAYOUT])
+    assert of("adaptive_avg_pool") == (["input", "output_size"], [LAYOUT])
+    assert of("adaptive_max_pool") == (["input", "output_size", "return_indices=False"], [LAYOUT])
+    assert of("max_unpool") == (["input", "indices", *WINDOW, "output_size=None"], [LAYOUT])
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_gradients_of_pooling_take_the_layers_arguments_after_the_arrays(rank):
+    def of(name):
+        return parameters(getattr(convx.grad, f"{name}{rank}d"))
+
+    extra = ["indices=None", LAYOUT]
+    assert of("max_pool") == (["input", "grad_output", *WINDOW, "dilation=1", "ceil_mode=False"], extra)
+    averages = ["ceil_mode=False", "count_include_pad=True", "divisor_override=None"]
+    assert of("avg_pool") == (["input_size", "grad_output", *WINDOW, *averages], ["dilation=1", LAYOUT])
+    assert of("adaptive_avg_pool") == (["input_size", "grad_output"], [LAYOUT])
+    assert of("adaptive_max_pool") == (["input", "grad_output"], extra)
+    assert of("max_unpool") == (["grad_output", "indices", *WINDOW, "output_size=None"], [LAYOUT])
+
+
 def test_plan_conv_takes_the_layer_by_keyword():
     positional, keywords = parameters(convx.plan_conv)
     assert positional == ["input_shape", "weight", "bias=None"]
@@ -63,7 +94,7 @@ def test_everything_public_is_there_and_documented():
     assert set(convx.__all__) <= set(dir(convx))
 
 
-@pytest.mark.parametrize("name", [n for n in convx.__all__ if n.startswith(("conv", "plan"))])
+@pytest.mark.parametrize("name", [n for n in convx.__all__ if n.startswith(("conv", "plan")) or "pool" in n])
 def test_docstrings_of_layers_have_every_section(name):
     text = inspect.getdoc(getattr(convx, name))
     for section in ("Parameters", "Returns", "Raises", "Examples"):

@@ -8,12 +8,15 @@ cdef struct Tensor:
 
 ctypedef const float const_float
 ctypedef const double const_double
+ctypedef const int64_t const_int64
 
 ctypedef fused element:
     const_float
     const_double
+    const_int64
     float
     double
+    int64_t
 
 
 # False when an address or a stride is not a whole number of elements: such arrays (fields of records, buffers at odd
@@ -78,6 +81,21 @@ cdef int write_view(object array, int ndim, int dtype, Tensor *t) except -1:
     if ndim == 5: return note5[double](array, t)
     if ndim == 2: return note2[double](array, t)
     return note1[double](array, t)
+
+
+# The same for indices, of 2 to 5 dimensions.
+cdef int read_index_view(object array, int ndim, Tensor *t) except -1:
+    if ndim == 4: return note4[const_int64](array, t)
+    if ndim == 3: return note3[const_int64](array, t)
+    if ndim == 5: return note5[const_int64](array, t)
+    return note2[const_int64](array, t)
+
+
+cdef int write_index_view(object array, int ndim, Tensor *t) except -1:
+    if ndim == 4: return note4[int64_t](array, t)
+    if ndim == 3: return note3[int64_t](array, t)
+    if ndim == 5: return note5[int64_t](array, t)
+    return note2[int64_t](array, t)
 
 
 cdef inline object as_array(object value, str name):

@@ -130,6 +130,94 @@ def adam_step(
     amsgrad: bool,
     /,
 ) -> None: ...
+def pool_forward(
+    rank: int,
+    maxima: bool,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: Any,
+    count_include_pad: Any,
+    divisor_override: Any,
+    return_indices: Any,
+    layout: Any,
+    /,
+) -> Any: ...
+def adaptive_pool_forward(
+    rank: int,
+    maxima: bool,
+    input: Any,
+    output_size: Any,
+    return_indices: Any,
+    layout: Any,
+    /,
+) -> Any: ...
+def max_pool_gradient(
+    rank: int,
+    input: Any,
+    grad_output: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: Any,
+    indices: Any,
+    layout: Any,
+    /,
+) -> Array: ...
+def average_pool_gradient(
+    rank: int,
+    input_size: Any,
+    grad_output: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: Any,
+    count_include_pad: Any,
+    divisor_override: Any,
+    layout: Any,
+    /,
+) -> Array: ...
+def adaptive_max_pool_gradient(
+    rank: int,
+    input: Any,
+    grad_output: Any,
+    indices: Any,
+    layout: Any,
+    /,
+) -> Array: ...
+def adaptive_average_pool_gradient(
+    rank: int,
+    input_size: Any,
+    grad_output: Any,
+    layout: Any,
+    /,
+) -> Array: ...
+def unpool_forward(
+    rank: int,
+    input: Any,
+    indices: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+    layout: Any,
+    /,
+) -> Array: ...
+def unpool_gradient(
+    rank: int,
+    grad_output: Any,
+    indices: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+    layout: Any,
+    /,
+) -> Array: ...
 def check_result(out: Any, like: Array, /) -> None: ...
 def set_num_threads(threads: Any, /) -> None: ...
 def get_num_threads() -> int: ...

@@ -12,7 +12,7 @@ from convx cimport capi
 
 import numpy
 
-from convx import _arguments
+from convx import _arguments, _pool_arguments
 
 cdef extern from "Python.h":
     bint PyLong_CheckExact(object value)
@@ -22,6 +22,7 @@ cdef object ndarray = numpy.ndarray
 cdef object empty = numpy.empty
 cdef object FLOAT32 = numpy.dtype(numpy.float32)
 cdef object FLOAT64 = numpy.dtype(numpy.float64)
+cdef object INT64 = numpy.dtype(numpy.int64)
 
 cdef dict PADDING_MODES = {
     "zeros": capi.CONVX_PAD_ZEROS,
@@ -57,6 +58,7 @@ include "_layer.pxi"
 include "_conv.pxi"
 include "_plan.pxi"
 include "_train.pxi"
+include "_pool.pxi"
 
 
 def set_num_threads(threads):

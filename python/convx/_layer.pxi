@@ -228,10 +228,9 @@ cdef int check_out(object out, tuple shape, int dtype) except -1:
     return 0
 
 
-# A new array of activations with the sizes in `t`, in the memory order of the layer.
-cdef object new_activations(const Layer *layer, const Tensor *t):
+# A new array of activations (or of their indices) with the sizes in `t`, in the memory order of the layer.
+cdef object new_activations(const Layer *layer, const Tensor *t, object dtype):
     cdef int rank = layer.rank
-    cdef object dtype = FLOAT32 if layer.params.dtype == capi.CONVX_FLOAT32 else FLOAT64
     cdef tuple shape = visible_shape(t.shape, rank, layer.batched, layer.memory_last)
     refuse_huge(shape, t.shape, rank + 2)
     cdef object array = empty(shape, dtype)
@@ -248,7 +247,7 @@ cdef object result_activations(Layer *layer, object out, Tensor *t):
     cdef int rank = layer.rank, ndim = rank + 1 + layer.batched
     cdef object array = out
     if out is None:
-        array = new_activations(layer, t)
+        array = new_activations(layer, t, FLOAT32 if layer.params.dtype == capi.CONVX_FLOAT32 else FLOAT64)
         write_view(array, ndim, layer.params.dtype, t)
     else:
         check_out(out, visible_shape(t.shape, rank, layer.batched, layer.last), layer.params.dtype)

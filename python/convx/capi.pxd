@@ -18,6 +18,7 @@ cdef extern from "convx.h" nogil:
         CONVX_UNSUPPORTED
         CONVX_WORKSPACE_LIMIT
         CONVX_OVERLAP
+        CONVX_INVALID_INDEX
 
     ctypedef enum convx_dtype:
         CONVX_FLOAT32
@@ -165,6 +166,44 @@ cdef extern from "convx.h" nogil:
 
     convx_status convx_adam_step(const convx_adam_params *params, const void *gradient, void *mean, void *square,
                                  void *largest_square, void *parameter)
+    enum: CONVX_POOL_CEIL
+    enum: CONVX_POOL_COUNT_PADDING
+    enum: CONVX_POOL_ADAPTIVE
+
+    ctypedef enum convx_pool_kind:
+        CONVX_POOL_MAX
+        CONVX_POOL_AVERAGE
+
+    ctypedef struct convx_pool_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t rank
+        int32_t kind
+        int32_t flags
+        int32_t algorithm
+        int64_t batch
+        int64_t channels
+        int64_t input[3]
+        int64_t output[3]
+        int64_t kernel[3]
+        int64_t stride[3]
+        int64_t dilation[3]
+        int64_t pad_before[3]
+        int64_t pad_after[3]
+        int64_t divisor
+        int64_t input_strides[5]
+        int64_t output_strides[5]
+        int64_t index_strides[5]
+        int64_t grad_input_strides[5]
+
+    convx_status convx_pool_output_size(const convx_pool_params *params, int64_t *output)
+    convx_status convx_pool_forward(const convx_pool_params *params, const void *input, void *output, int64_t *indices)
+    convx_status convx_pool_backward(const convx_pool_params *params, const void *input, const int64_t *indices,
+                                     const void *grad_output, void *grad_input)
+    convx_status convx_unpool_forward(const convx_pool_params *params, const void *pooled, const int64_t *indices,
+                                      void *unpooled)
+    convx_status convx_unpool_backward(const convx_pool_params *params, const void *grad_unpooled,
+                                       const int64_t *indices, void *grad_pooled)
 
     const char *convx_status_string(convx_status status)
     const char *convx_algorithm_name(convx_algorithm algorithm)

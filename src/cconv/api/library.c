@@ -26,6 +26,7 @@ const char *convx_status_string(convx_status status) {
     case CONVX_UNSUPPORTED: return "unsupported: the algorithm cannot serve this layer";
     case CONVX_WORKSPACE_LIMIT: return "workspace limit: no algorithm fits it";
     case CONVX_OVERLAP: return "overlap: the result shares memory with an input, or with itself";
+    case CONVX_INVALID_INDEX: return "invalid index: it is not a place of its tensor";
     }
     return "unknown status";
 }

@@ -58,7 +58,7 @@ static convx_status check_channels(const convx_conv_params *p) {
 }
 
 /* Whether the bytes of a dense tensor of these sizes, and every offset that the strides reach, fit 64 bits. */
-static bool fits(int dimensions, const int64_t *sizes, const int64_t *strides, size_t element) {
+bool cx_tensor_fits(int dimensions, const int64_t *sizes, const int64_t *strides, size_t element) {
     int64_t bytes = (int64_t)element, reach = 0;
     for (int i = 0; i < dimensions; ++i) {
         const int64_t size = sizes[i] > 1 ? sizes[i] : 1;
@@ -71,7 +71,7 @@ static bool fits(int dimensions, const int64_t *sizes, const int64_t *strides, s
 }
 
 /* Sufficient, and exact for what slicing and transposing make: in order of strides, each steps over all inside it. */
-static bool is_distinct(int dimensions, const int64_t *sizes, const int64_t *strides) {
+bool cx_tensor_distinct(int dimensions, const int64_t *sizes, const int64_t *strides) {
     int64_t step[5], size[5];
     int count = 0;
     for (int i = 0; i < dimensions; ++i) {
@@ -133,14 +133,14 @@ static convx_status check_memory(const cx_conv *c) {
     flatten_w(c, sizes[2], strides[2]);
     const size_t element = cx_dtype_size(c->dtype);
     for (int i = 0; i < 3; ++i)
-        if (!fits(5, sizes[i], strides[i], element)) return CONVX_OVERFLOW;
+        if (!cx_tensor_fits(5, sizes[i], strides[i], element)) return CONVX_OVERFLOW;
     for (int d = 0; d < 3; ++d) { /* a stride phase of x steps by the product */
         int64_t step;
         if (!cx_mul(magnitude(c->x.space[d]), c->stride[d], &step) || !cx_mul(step, (int64_t)element, &step))
             return CONVX_OVERFLOW;
     }
     const int result = c->pass == CONVX_FORWARD ? 1 : c->pass == CONVX_INPUT_GRADIENT ? 0 : 2;
-    return is_distinct(5, sizes[result], strides[result]) ? CONVX_OK : CONVX_OVERLAP;
+    return cx_tensor_distinct(5, sizes[result], strides[result]) ? CONVX_OK : CONVX_OVERLAP;
 }
 
 static void set_dimension(cx_conv *c, int d, const dimension *dim) {
@@ -243,8 +243,8 @@ convx_status cx_activations_normalise(convx_dtype dtype, int rank, int64_t batch
     }
     const cx_strides s = activation_strides(strides, rank, batch, channels, space);
     flatten_activation(batch, channels, space, &s, sizes, steps);
-    if (!fits(5, sizes, steps, cx_dtype_size(dtype))) return CONVX_OVERFLOW;
-    return !written || is_distinct(5, sizes, steps) ? CONVX_OK : CONVX_OVERLAP;
+    if (!cx_tensor_fits(5, sizes, steps, cx_dtype_size(dtype))) return CONVX_OVERFLOW;
+    return !written || cx_tensor_distinct(5, sizes, steps) ? CONVX_OK : CONVX_OVERLAP;
 }
 
 convx_status cx_output_normalise(const convx_conv_params *p, int64_t sizes[5], int64_t steps[5]) {

@@ -37,6 +37,11 @@ void cx_conv_fold(cx_conv *conv);
 cx_weight_strides cx_weights_contiguous(const cx_conv *conv);
 int64_t cx_weights_count(const cx_conv *conv);
 
+/* Whether the bytes of a dense tensor of these sizes, and every offset that the strides reach, fit 64 bits. */
+bool cx_tensor_fits(int dimensions, const int64_t *sizes, const int64_t *strides, size_t element);
+/* Whether no two elements share a place. Sufficient, and exact for what slicing and transposing make. */
+bool cx_tensor_distinct(int dimensions, const int64_t *sizes, const int64_t *strides);
+
 /* Offsets in elements that a tensor reaches: [first, last]. Empty: last < first. */
 typedef struct cx_span {
     int64_t first, last;

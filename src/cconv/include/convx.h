@@ -51,7 +51,8 @@ typedef enum convx_status {
     CONVX_OUT_OF_MEMORY = 4,
     CONVX_UNSUPPORTED = 5,     /* the algorithm asked for cannot serve this layer; convx_conv_explain says why */
     CONVX_WORKSPACE_LIMIT = 6, /* no algorithm fits the workspace_limit */
-    CONVX_OVERLAP = 7          /* the output shares memory with an input, or with itself */
+    CONVX_OVERLAP = 7,         /* the output shares memory with an input, or with itself */
+    CONVX_INVALID_INDEX = 8    /* an index that is not a place of its tensor */
 } convx_status;
 
 typedef enum convx_dtype { CONVX_FLOAT32 = 1, CONVX_FLOAT64 = 2 } convx_dtype;
@@ -297,6 +298,78 @@ typedef struct convx_adam_params {
 
 CONVX_API convx_status convx_adam_step(const convx_adam_params *params, const void *gradient, void *mean, void *square,
                                        void *largest_square, void *parameter);
+/* ---- Pooling --------------------------------------------------------------------------------------------------- */
+
+typedef enum convx_pool_kind { CONVX_POOL_MAX = 1, CONVX_POOL_AVERAGE = 2 } convx_pool_kind;
+
+/* Flags of convx_pool_params. */
+#define CONVX_POOL_CEIL 1 /* the output size is rounded up; a last window that begins in the end padding is dropped */
+#define CONVX_POOL_COUNT_PADDING \
+    2 /* averages divide by the places of the window in input and padding, not in the input alone */
+#define CONVX_POOL_ADAPTIVE 4 /* output[] says how many windows share the input; kernel to pad_after are not read */
+
+/*
+ * A pooling layer. Members are of the forward direction whichever function is called.
+ *
+ * Sizes. Output place o has the taps o * stride - pad_before + t * dilation, 0 <= t < kernel, where they lie in the input;
+ * with CONVX_POOL_ADAPTIVE the places floor(o * input / output) to ceil((o + 1) * input / output) - 1. output[] must be set by
+ * the caller; convx_pool_output_size computes it. Pads are smaller than the dilated kernel.
+ *
+ * Maxima. NaN wins. The index is that of the first maximum in row-major order of the window, or of the last NaN; it counts
+ * the places of one channel's input in row-major order. A window without a place in the input gives -infinity and the index -1.
+ *
+ * Averages. The sum over `divisor`, or where that is 0 over the number of places that the flags say. A window without a place
+ * in the input gives 0. A sum of n values has at most the error n * eps * sum(|x|), and typically far less.
+ *
+ * Empty tensors. batch and channels may be zero, and with CONVX_POOL_ADAPTIVE the output: results are then empty, or zero.
+ */
+typedef struct convx_pool_params {
+    size_t struct_size;
+    int32_t dtype; /* convx_dtype, of every tensor but the indices, which are int64_t */
+    int32_t rank;  /* 1, 2 or 3 */
+    int32_t kind;  /* convx_pool_kind */
+    int32_t flags;
+    int32_t algorithm; /* CONVX_ALGO_AUTO, or CONVX_ALGO_REFERENCE */
+    int64_t batch;
+    int64_t channels;
+    int64_t input[3];
+    int64_t output[3];
+    int64_t kernel[3];
+    int64_t stride[3];
+    int64_t dilation[3];
+    int64_t pad_before[3];
+    int64_t pad_after[3];
+    int64_t divisor;           /* of averages; 0: the number of places */
+    int64_t input_strides[5];  /* batch, channel, then `rank` spatial strides */
+    int64_t output_strides[5]; /* likewise; also those of its gradient */
+    int64_t index_strides[5];  /* of the indices, which have the output's shape */
+    int64_t grad_input_strides[5];
+} convx_pool_params;
+
+/* Output size of a pooling from the other members; CONVX_INVALID_SHAPE when the kernel does not fit. */
+CONVX_API convx_status convx_pool_output_size(const convx_pool_params *params, int64_t output[3]);
+
+/* indices: of maxima, or NULL. */
+CONVX_API convx_status convx_pool_forward(const convx_pool_params *params, const void *input, void *output,
+                                          int64_t *indices);
+
+/*
+ * grad_input from grad_output. Maxima: `indices` as the forward call gave them (-1: no place), or NULL,
+ * then they are found anew in `input`. Averages read neither.
+ */
+CONVX_API convx_status convx_pool_backward(const convx_pool_params *params, const void *input, const int64_t *indices,
+                                           const void *grad_output, void *grad_input);
+
+/*
+ * The partial inverse of a maximum: `unpooled`, of the shape input[], holds the values of `pooled`, of the shape output[], at
+ * their indices and zero elsewhere. Of several values for one place the last remains. Its gradient goes the other way. Of
+ * params only dtype, rank, batch, channels, input, output and strides are read. CONVX_INVALID_INDEX where an index is not in
+ * [0, places of a channel); results are not specified then.
+ */
+CONVX_API convx_status convx_unpool_forward(const convx_pool_params *params, const void *pooled, const int64_t *indices,
+                                            void *unpooled);
+CONVX_API convx_status convx_unpool_backward(const convx_pool_params *params, const void *grad_unpooled,
+                                             const int64_t *indices, void *grad_pooled);
 
 /* ---- Library --------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,75 @@
+"""Gradients of pooling: what the definition says, and what differences of the forward pass say."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from layers import WRITEABLE_ARRANGEMENTS, arrange, examples, integers
+from pools import Pool, pools
+
+
+@examples(400)
+@given(pools(), st.sampled_from(WRITEABLE_ARRANGEMENTS), st.booleans(), st.integers(0, 2**32 - 1))
+def test_gradients_in_any_memory_are_what_the_definition_says(pool, way, special, seed):
+    rng = np.random.default_rng(seed)
+    x = integers(rng, pool.x_shape, pool.dtype, 4)
+    if special and pool.is_max:
+        x[rng.random(x.shape) < 0.3] = -np.inf
+        x[rng.random(x.shape) < 0.1] = np.nan
+    gy = integers(rng, pool.y_shape, pool.dtype, 9)
+    expected = pool.backward(x, gy)
+    scale = pool.backward(x, np.abs(gy)) if not pool.is_max else np.abs(expected)
+    if pool.arguments.get("divisor_override"):
+        scale = np.abs(scale)
+    bound = (np.prod(pool.y_shape[2:]) + 2) * np.finfo(pool.dtype).eps * scale
+    given_x, given_gy = arrange(pool.outside(x), way), arrange(pool.outside(gy), way)
+    found = pool.gradient(given_x, given_gy)
+    assert found.dtype == pool.dtype
+    assert found.shape == expected.shape
+    assert np.all(np.abs(found - expected) <= bound)
+    if pool.is_max:
+        indices = pool.outside(pool.forward(x)[1])
+        np.testing.assert_array_equal(pool.gradient(given_x, given_gy, indices=indices), expected)
+
+
+OPTIONS = [
+    ("max", {"kernel_size": 2}),
+    ("max", {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ("max", {"kernel_size": 3, "stride": 1, "padding": "same", "dilation": 2}),
+    ("max", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
+    ("avg", {"kernel_size": 2}),
+    ("avg", {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ("avg", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
+    ("avg", {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True, "count_include_pad": False}),
+    ("avg", {"kernel_size": 5, "stride": 1, "padding": "same_lower"}),
+    ("avg", {"kernel_size": 2, "stride": 3, "divisor_override": 7}),
+    ("avg", {"kernel_size": 3, "stride": 2, "dilation": 2, "padding": 1}),
+    ("adaptive_avg", {"output_size": 1}),
+    ("adaptive_avg", {"output_size": 3}),
+    ("adaptive_avg", {"output_size": 5}),
+    ("adaptive_avg", {"output_size": 11}),
+    ("adaptive_max", {"output_size": 1}),
+    ("adaptive_max", {"output_size": 3}),
+    ("adaptive_max", {"output_size": 5}),
+]
+
+
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(("kind", "arguments"), OPTIONS)
+def test_gradients_are_differences_of_the_forward_pass(kind, arguments, rank, layout):
+    pool = Pool(kind, rank, None, 2, (8, 7, 6)[:rank], arguments, layout, np.float64)
+    rng = np.random.default_rng(rank)
+    x = rng.permutation(int(np.prod(pool.x_shape))).reshape(pool.x_shape) * 1.0  # no maximum is met by another
+    gy = rng.standard_normal(pool.y_shape)
+    gradient = pool.gradient(pool.outside(x), pool.outside(gy))
+    step = 1 / 64
+    expected = np.zeros_like(x)
+    for place in np.ndindex(*x.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = x.copy()
+            moved[place] += sign * step
+            ends.append(np.sum(pool.call(pool.outside(moved)) * gy))
+        expected[place] = (ends[0] - ends[1]) / (2 * step)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-9)

@@ -298,6 +298,7 @@ typedef struct convx_adam_params {
 
 CONVX_API convx_status convx_adam_step(const convx_adam_params *params, const void *gradient, void *mean, void *square,
                                        void *largest_square, void *parameter);
+
 /* ---- Pooling --------------------------------------------------------------------------------------------------- */
 
 typedef enum convx_pool_kind { CONVX_POOL_MAX = 1, CONVX_POOL_AVERAGE = 2 } convx_pool_kind;

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from side_by_side import compare, engines, layers, machine, processes, report, timing
+from side_by_side import compare, engines, layers, machine, operations, processes, report, timing
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -198,7 +198,7 @@ def _gather(options, chosen, peak):
 def main(arguments=None):
     """Measure, print, write; return 1 if an engine failed or computed something else."""
     options = parser().parse_args(arguments)
-    chosen = layers.chosen(options.layers)
+    chosen = [*layers.chosen(options.layers), *operations.chosen(options.layers)]
     if not chosen:
         parser().error(f"no layer's name contains {options.layers!r}")
     results = gather(options, chosen)

@@ -7,7 +7,7 @@ the other engine's time over convx' time: above 1, convx is faster.
 import math
 from dataclasses import dataclass
 
-from side_by_side import layers
+from side_by_side import layers, operations
 
 OURS, BEST = "convx", "the best other engine"
 # The largest difference of samples, relative to the largest sample, between an engine's result and ours.
@@ -92,7 +92,7 @@ class Comparison:
 
 def label(case, against=None):
     """The layer and the task, and which engine the best other one is."""
-    task = "" if case["task"] == layers.FILTER else f", {case['task']}"
+    task = "" if case["task"] in (layers.FILTER, operations.STEP) else f", {case['task']}"
     return case["layer"] + task + (f" ({case['best']})" if against == BEST else "")
 
 
@@ -102,6 +102,12 @@ COMPARISONS = (
     Comparison("plain calls, channels-last forward", (layers.CHANNELS_LAST,), "PyTorch", 1.15, 0.95),
     Comparison("plans", (layers.PLAN,), BEST, 1.1, 0.85),
     *(Comparison("plans", (layers.PLAN,), engine) for engine in ("ONNX Runtime", "OpenVINO", "ncnn")),
+    Comparison(
+        "pooling, forward and gradient, both layouts", operations.TASKS[operations.POOLING], "PyTorch", 2.0, 1.0
+    ),
+    Comparison("pointwise functions and gradients", operations.TASKS[operations.ACTIVATION], "PyTorch", 1.0, 1.0),
+    Comparison("linear layers, all passes", operations.TASKS[operations.LINEAR], "PyTorch", 1.0, 1.0),
+    Comparison("training step of a small network", operations.TASKS[operations.STEP], "PyTorch", 2.0, 2.0),
     *(Comparison("filters", (layers.FILTER,), engine) for engine in ("OpenCV", "SciPy", "NumPy")),
 )
 

@@ -1,6 +1,6 @@
 """The numbers as text."""
 
-from side_by_side import compare, layers, machine
+from side_by_side import compare, layers, machine, operations
 
 MOST_NOISE = 0.05  # cores that others may keep busy
 
@@ -18,7 +18,7 @@ def text(results):
     """All tables and the summary, with the machine."""
     blocks = [_heading(results)]
     for run in results["runs"]:
-        blocks += [_run_heading(run, results), _calls(run), _plans(run), _filters(run)]
+        blocks += [_run_heading(run, results), _calls(run), _plans(run), _filters(run), *_operations(run)]
     blocks += [_summary(run) for run in results["runs"]]
     trouble = [line for run in results["runs"] for line in run["trouble"]]
     if trouble:
@@ -128,6 +128,23 @@ def _filters(run):
         cells = "".join(f"{_ratio(case, name):>15}" for name in _FILTER_ENGINES)
         lines.append(f"{_name(case):<34}{_milliseconds(case):>11}{_share(case, run):>5}{cells}")
     return "\n".join(lines)
+
+
+def _operations(run):
+    """A table for each kind of operation, with a column pair for each of its tasks."""
+    tables = []
+    for tasks in operations.TASKS.values():
+        cases = [case for case in run["cases"] if case["task"] in tasks]
+        if not cases:
+            continue
+        wide = 52
+        lines = [" " * wide + "".join(f"{task.replace('channels-last', 'CL'):>26}" for task in tasks)]
+        lines += [f"{tasks[0] + ', beside PyTorch':<{wide}}" + f"{'ms':>19}{'x':>7}" * len(tasks)]
+        for each in _by_layer(cases):
+            cells = [f"{_milliseconds(each[task]):>19}{_ratio(each[task], 'PyTorch'):>7}" for task in tasks]
+            lines.append(f"{each[tasks[0]]['layer']:<{wide}}" + "".join(cells))
+        tables.append("\n".join(lines))
+    return tables
 
 
 def _summary(run):

@@ -1,6 +1,6 @@
 """The process of one engine: reads a job from standard input, measures, writes a line of JSON for each task.
 
-Job: ``{"engine", "threads", "dtype", "seconds", "runs", "tasks": [[layer, task], ...]}``. Lines: first
+Job: ``{"engine", "threads", "dtype", "seconds", "runs", "tasks": [[layer or operation, task], ...]}``. Lines: first
 ``{"version"}`` or ``{"absent"}``; then for each task ``{"start": index}`` and either ``{"index", "best", "median",
 "samples"}`` or ``{"index", "unsupported"}``.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from side_by_side import engines
 from side_by_side.layers import Layer
+from side_by_side.operations import Operation
 from side_by_side.timing import Effort, measure
 
 _SAMPLES = 256
@@ -29,12 +30,24 @@ def samples(array):
 
 
 @functools.lru_cache(maxsize=1)  # the tasks of a layer follow each other
-def _tensors(layer, dtype):
-    return layer.tensors(dtype)
+def _tensors(subject, dtype):
+    return subject.tensors(dtype)
 
 
-def _measured(engine, layer, task, dtype, effort):
-    run, read = engine.prepare(layer, task, _tensors(layer, dtype))
+def _subject(fields):
+    return Operation.from_dict(fields) if "function" in fields else Layer.from_dict(fields)
+
+
+def _prepare(engine, subject, task, tensors):
+    if isinstance(subject, Layer):
+        return engine.prepare(subject, task, tensors)
+    if not hasattr(engine, "prepare_operation"):
+        raise engines.Unsupported("measured in convolutions alone")
+    return engine.prepare_operation(subject, task, tensors)
+
+
+def _measured(engine, subject, task, dtype, effort):
+    run, read = _prepare(engine, subject, task, _tensors(subject, dtype))
     found = samples(read(run()))
     best, median = measure(run, effort)
     return {"best": best, "median": median, "samples": found}
@@ -60,7 +73,7 @@ def main():
         reply(start=index)
         faulthandler.dump_traceback_later(_PATIENCE, exit=True)
         try:
-            reply(index=index, **_measured(engine, Layer.from_dict(fields), task, job["dtype"], effort))
+            reply(index=index, **_measured(engine, _subject(fields), task, job["dtype"], effort))
         except engines.Unsupported as reason:
             reply(index=index, unsupported=str(reason))
         faulthandler.cancel_dump_traceback_later()

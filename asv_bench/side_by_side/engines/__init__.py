@@ -4,7 +4,8 @@
 runs the task, and one that turns what it returned into a channels-first NumPy array; or it raises `Unsupported`.
 Whatever can be prepared once, such as tensors of the engine's own kind, is prepared there, not in the run. Arrays go
 in and come out in plain memory, channels first except in the channels-last task: an engine that prefers an order of
-its own pays for it, as its users do.
+its own pays for it, as its users do. An engine with more than convolution has ``prepare_operation(operation, task,
+tensors)`` as well, alike.
 """
 
 import importlib

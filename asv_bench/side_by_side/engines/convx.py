@@ -13,6 +13,11 @@ class Engine:
     def __init__(self, threads):
         convx.set_num_threads(threads)
 
+    def prepare_operation(self, operation, task, tensors):
+        from side_by_side.engines import _convx_operations
+
+        return _convx_operations.prepare(operation, task, tensors)
+
     def prepare(self, layer, task, tensors):
         x, weight, grad_output = tensors
         name = f"conv{layer.rank}d"

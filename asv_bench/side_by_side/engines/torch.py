@@ -16,6 +16,11 @@ class Engine:
         torch.set_num_interop_threads(1)
         torch.set_grad_enabled(False)
 
+    def prepare_operation(self, operation, task, tensors):
+        from side_by_side.engines import _torch_operations
+
+        return _torch_operations.prepare(operation, task, tensors)
+
     def prepare(self, layer, task, tensors):
         x, weight, grad_output = (torch.from_numpy(tensor) for tensor in tensors)
         stride, dilation = [layer.stride] * layer.rank, [layer.dilation] * layer.rank

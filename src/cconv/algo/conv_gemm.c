@@ -134,7 +134,8 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
         const double rows_met = 1 + (double)kernels->gemm.nr / (double)c->grid[2];
-        cost += pixels / kernels->gemm.nr * (double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP;
+        const double panels = (double)cx_ceil_div(n, kernels->gemm.nr);
+        cost += panels * ((double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
         if (form_of(c, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
         if (c->dst.space[2] != 1) cost += pixels * co * (c->dst.space[2] == 2 ? CX_COST_JOIN : CX_COST_SCATTER);
     }

@@ -13,7 +13,8 @@
 #define CX_COST_COPY_STRIDED   1.4   /* packing element by element */
 #define CX_COST_COPY_WEIGHTS   1.0   /* rows of weights that do not lie in the order of the sum */
 #define CX_COST_TRANSPOSE      0.5   /* packing through a transposition */
-#define CX_COST_LOCATE_TAP     55.0  /* of one panel, for each row of the grid that it meets */
+#define CX_COST_LOCATE_TAP     75.0  /* of one panel, for each row of the grid that it meets */
+#define CX_COST_PANEL          230.0 /* setting up one, whatever its length */
 #define CX_COST_LOCATE_PLACE   16.0  /* one tap of one pixel */
 #define CX_COST_LOCATE_ROW     250.0 /* of the grid, for one panel of patch columns */
 #define CX_COST_GROUP          500.0 /* setting up one product */

@@ -47,7 +47,10 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
 void cx_direct_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                           const cx_tensors *tensors, void *workspace);
 
-/* Depthwise with contiguous channels, all passes, vectors along the channels. False where that is not the layout. */
+/*
+ * Contiguous channels, vectors along them: depthwise in all passes, forward and input gradient of groups that divide a
+ * vector. False where that is not the layout.
+ */
 bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
                                cx_decision *decision);
 void cx_direct_channels_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,

@@ -1,5 +1,6 @@
 /*
- * Depthwise layers whose channels are contiguous (channels-last memory): vectors run along the channels. The kernels
+ * Depthwise layers whose channels are contiguous (channels-last memory), and others whose groups fit a vector: vectors run
+ * along the channels. The kernels
  * read pixels through a table of pointers, one for each padded source pixel under a row of results, so that padding,
  * strides and dilation cost them nothing; a padded zero points at a vector of zeros.
  */
@@ -17,7 +18,7 @@
 
 typedef struct part {
     cx_correlation c;
-    const char *weights; /* [tap][channel] */
+    const char *weights; /* [tap][source channel of the group][result channel] */
     int64_t segments;    /* of a row */
     int64_t units, first_unit;
 } part;
@@ -44,6 +45,10 @@ static int64_t segment_width(const cx_correlation *c) {
     const int64_t left = MOST_POINTERS / cx_max(rows, 1) - (c->taps[2] - 1) * c->tap_step[2] - 1;
     const int64_t width = left < 0 ? 0 : cx_min(left / c->step[2] + 1, c->grid[2]);
     return width >= cx_min(c->grid[2], 8) ? width : 0;
+}
+
+static size_t channels_bytes(const cx_conv *conv) {
+    return (size_t)(conv->groups * conv->in_channels) * cx_dtype_size(conv->dtype);
 }
 
 static size_t table_bytes(void) { return MOST_POINTERS * sizeof(void *); }
@@ -98,7 +103,8 @@ static void compute_unit(const job *j, const part *p, int64_t unit, const void *
                                 .tap = c->tap_step[2],
                                 .taps_w = c->taps[2],
                                 .width = width,
-                                .channels = c->groups,
+                                .channels = c->groups * c->co,
+                                .group = c->ci,
                                 .weights = p->weights,
                                 .start = j->tensors->bias,
                                 .out_pixel = c->dst.space[2]};
@@ -113,18 +119,18 @@ static void compute_unit(const job *j, const part *p, int64_t unit, const void *
     args.out = out;
     j->kernels->stencil.channels(&args);
     if (c->activation == CONVX_ACT_NONE) return;
-    if (c->dst.space[2] == c->groups) {
-        j->kernels->activate(out, width * c->groups, c->activation);
+    if (c->dst.space[2] == args.channels) {
+        j->kernels->activate(out, width * args.channels, c->activation);
     } else {
         for (int64_t i = 0; i < width; ++i)
-            j->kernels->activate(cx_at_mut(out, i * c->dst.space[2], j->size), c->groups, c->activation);
+            j->kernels->activate(cx_at_mut(out, i * c->dst.space[2], j->size), args.channels, c->activation);
     }
 }
 
 static void run_task(void *context, int64_t index, int worker) {
     const job *j = context;
     char *memory = j->scratch + (size_t)worker * j->thread_bytes, *zeros = memory + table_bytes();
-    memset(zeros, 0, (size_t)j->conv->groups * j->size);
+    memset(zeros, 0, channels_bytes(j->conv));
     int64_t unit = cx_share_begin(j->units, j->tasks, index);
     const int64_t end = cx_share_begin(j->units, j->tasks, index + 1);
     int which = 0;
@@ -135,7 +141,8 @@ static void run_task(void *context, int64_t index, int worker) {
 }
 
 static size_t weights_bytes(const cx_conv *conv) {
-    return cx_align_up((size_t)(conv->groups * conv->kernel[0] * conv->kernel[1] * conv->kernel[2]) *
+    return cx_align_up((size_t)(conv->groups * conv->in_channels * conv->out_channels * conv->kernel[0] *
+                                conv->kernel[1] * conv->kernel[2]) *
                        cx_dtype_size(conv->dtype));
 }
 
@@ -144,12 +151,10 @@ static char *pack_part(const cx_correlation *c, size_t size, const void *weights
     for (int64_t t = 0; t < c->taps[0] * c->taps[1] * c->taps[2]; ++t) {
         const int64_t tw = t % c->taps[2], th = t / c->taps[2] % c->taps[1], td = t / c->taps[2] / c->taps[1];
         const int64_t at = c->w_offset + td * c->w_tap[0] + th * c->w_tap[1] + tw * c->w_tap[2];
-        const char *from = cx_at(weights, at, size);
-        if (size == 4)
-            for (int64_t g = 0; g < c->groups; ++g) ((float *)to)[g] = ((const float *)from)[g * c->w_group];
-        else
-            for (int64_t g = 0; g < c->groups; ++g) ((double *)to)[g] = ((const double *)from)[g * c->w_group];
-        to += (size_t)c->groups * size;
+        for (int64_t i = 0; i < c->ci; ++i)
+            for (int64_t g = 0; g < c->groups; ++g)
+                for (int64_t o = 0; o < c->co; ++o, to += size)
+                    memcpy(to, cx_at(weights, at + g * c->w_group + o * c->w_co + i * c->w_ci, size), size);
     }
     return to;
 }
@@ -190,7 +195,7 @@ static void run_planned(const cx_conv *conv, const cx_kernels *kernels, const cx
         cx_correlation *c = &p->c;
         cx_direct_correlation(conv, i, c);
         p->weights = weights;
-        weights += (size_t)(c->taps[0] * c->taps[1] * c->taps[2] * c->groups) * j.size;
+        weights += (size_t)(cx_count3(c->taps) * c->groups * c->ci * c->co) * j.size;
         p->segments = cx_ceil_div(c->grid[2], j.width);
         p->units = c->batch * c->grid[0] * c->grid[1] * p->segments;
         p->first_unit = j.units;
@@ -333,8 +338,9 @@ static void store_gradient(const gradient_job *j) {
 
 bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
                                cx_decision *decision) {
-    if (conv->in_channels != 1 || conv->out_channels != 1 || conv->groups < kernels->lanes || conv->groups < 2)
-        return false;
+    const int64_t group = conv->in_channels, channels = conv->groups * group;
+    if (conv->out_channels != group || channels < kernels->lanes || conv->groups < 2) return false;
+    if (group > 1 && (kernels->lanes % group != 0 || conv->pass == CONVX_WEIGHT_GRADIENT)) return false;
     if (conv->x.channel != 1 || conv->y.channel != 1) return false;
     cx_correlation c;
     cx_direct_largest(conv, &c);
@@ -342,13 +348,13 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
     if (width == 0) return false;
     const size_t size = cx_dtype_size(conv->dtype);
     const double taps = (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->kernel[2];
-    const double vectors = (double)cx_ceil_div(conv->groups, kernels->lanes);
+    const double vectors = (double)cx_ceil_div(channels, kernels->lanes);
     const double rows = (double)conv->batch * (double)conv->out[0] * (double)conv->out[1];
     const double places = rows * (double)conv->out[2];
     /* Each source pixel's pointer is looked up for each row of taps. */
     const double pointers = places * (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->stride[2] * 1.5;
-    decision->cost = places * taps * vectors / (2 * 0.4) + places * vectors * 4 + pointers + rows * 100;
-    decision->thread_bytes = cx_align_up(table_bytes()) + cx_align_up((size_t)conv->groups * size);
+    decision->cost = places * taps * vectors / (2 * 0.4) * (double)group + places * vectors * 4 + pointers + rows * 100;
+    decision->thread_bytes = cx_align_up(table_bytes()) + cx_align_up(channels_bytes(conv));
     if (conv->pass == CONVX_WEIGHT_GRADIENT) {
         cut t;
         cut_make(conv, kernels->lanes, &t);

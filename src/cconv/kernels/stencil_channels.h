@@ -1,11 +1,12 @@
 /*
- * Template: the depthwise stencil where channels are contiguous (cx_stencil_channels). Vectors run along the channels;
+ * Template: the stencil of few channels a group where channels are contiguous (cx_stencil_channels). Vectors run along the channels;
  * the last vector of a channel count that is no multiple overlaps the one before it, so there are no tails.
  */
 #ifndef CX_KERNELS_STENCIL_CHANNELS_H
 #define CX_KERNELS_STENCIL_CHANNELS_H
 
 #include "kernels/stencil_rows.h"
+#include "vec/shuffle.h"
 
 #define CHANNELS_PIXELS 6
 
@@ -79,7 +80,45 @@ STENCIL_INLINE void channels_three(const cx_stencil_channels *s, const int step)
     for (; j < s->width; ++j) channels_three_block(s, j, 1, step, false, 0);
 }
 
+/* `count` pixels, all channels, where a group has several. */
+STENCIL_INLINE void channels_grouped_block(const cx_stencil_channels *s, int64_t j, const int count) {
+    const int64_t last = s->channels - LANES;
+    vec_bits first;
+    STENCIL_UNROLL for (int i = 0; i < LANES; ++i) first[i] = (real_bits)(i / s->group * s->group);
+    for (int64_t at = 0; at < s->channels; at += LANES) {
+        const int64_t c = at <= last ? at : last;
+        const real *w = (const real *)s->weights + c;
+        vec acc[CHANNELS_PIXELS];
+        STENCIL_UNROLL for (int q = 0; q < count; ++q) acc[q] = channels_start(s, c);
+        for (int64_t row = 0; row < s->rows; ++row)
+            for (int64_t tw = 0; tw < s->taps_w; ++tw) {
+                const real *const *pixel =
+                    (const real *const *)s->pixels + row * s->row_pixels + j * s->step + tw * s->tap;
+                vec x[CHANNELS_PIXELS];
+                STENCIL_UNROLL for (int q = 0; q < count; ++q) x[q] = v_load(pixel[q * s->step] + c);
+                vec_bits lane = first;
+                for (int64_t i = 0; i < s->group; ++i, w += s->channels) {
+                    const vec wv = v_load(w);
+                    STENCIL_UNROLL for (int q = 0; q < count; ++q) acc[q] += wv * v_permute(x[q], lane);
+                    lane += 1;
+                }
+            }
+        real *out = (real *)s->out + j * s->out_pixel + c;
+        STENCIL_UNROLL for (int q = 0; q < count; ++q) v_store(out + q * s->out_pixel, acc[q]);
+    }
+}
+
+static void channels_grouped(const cx_stencil_channels *s) {
+    int64_t j = 0;
+    for (; j + 4 <= s->width; j += 4) channels_grouped_block(s, j, 4);
+    for (; j < s->width; ++j) channels_grouped_block(s, j, 1);
+}
+
 static void stencil_channels(const cx_stencil_channels *s) {
+    if (s->group > 1) {
+        channels_grouped(s);
+        return;
+    }
     if (s->rows == 3 && s->taps_w == 3 && s->tap == 1 && s->step <= 2) {
         if (s->step == 1)
             channels_three(s, 1);

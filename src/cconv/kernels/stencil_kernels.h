@@ -61,9 +61,11 @@ typedef struct cx_stencil_outer {
 } cx_stencil_outer;
 
 /*
- * Depthwise, vectors along the channels. Pixel pointers say where channel 0 of each (padded) source pixel lies:
- *   out[j][c] = start[c] + sum over rows, tw of weights[row][tw][c] * pixels[row * row_pixels + j * step + tw * tap][c]
- * and, for the weight gradient, with slots = channels rounded up to whole vectors,
+ * Vectors along the channels, in groups of `group` channels each, which divides the vector. Pixel pointers say where channel 0
+ * of each (padded) source pixel lies:
+ *   out[j][c] = start[c] + sum over rows, tw, i < group of
+ *                   weights[row][tw][i][c] * pixels[row * row_pixels + j * step + tw * tap][c / group * group + i]
+ * and, for the weight gradient (of groups of one), with slots = channels rounded up to whole vectors,
  *   sums[row][tw][slot] += sum over j of y[j][c] * pixels[...][c]
  * where slot = c, but for the channels of the last vector: when channels is no multiple of a vector, that one begins at
  * channel channels - lanes and at slot slots - lanes.
@@ -72,6 +74,7 @@ typedef struct cx_stencil_channels {
     const void *const *pixels;
     int64_t rows, row_pixels, step, tap, taps_w;
     int64_t width, channels; /* channels: at least a vector */
+    int64_t group;
     const void *weights;
     const void *start; /* NULL: zeros */
     void *out;

@@ -54,6 +54,20 @@ static inline vec v_even(vec a, vec b) {
 static inline vec v_even(vec a, vec b) { return __builtin_shufflevector(a, b, CX_EVEN); }
 #endif
 
+/* Lane i is lane index[i] of v. */
+static inline vec v_permute(vec v, vec_bits index) {
+#if CX_LANE_COUNT == 1
+    (void)index;
+    return v;
+#elif defined(__clang__) /* which has no such operation on vectors in general */
+    vec permuted = v;
+    for (int i = 0; i < CX_LANE_COUNT; ++i) permuted[i] = v[index[i]];
+    return permuted;
+#else
+    return __builtin_shuffle(v, index);
+#endif
+}
+
 /* Exchanges the off-diagonal blocks of `distance` rows and lanes: one round of the transposition. */
 #define CX_ROUND(distance, low, high)                                                         \
     _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i) if (!(i & (distance))) { \

@@ -79,6 +79,47 @@ def test_gradients_of_pooling_take_the_layers_arguments_after_the_arrays(rank):
     assert of("max_unpool") == (["grad_output", "indices", *WINDOW, "output_size=None"], [LAYOUT])
 
 
+POINTWISE_OPTIONS = {
+    "relu": [],
+    "relu6": [],
+    "leaky_relu": ["negative_slope=0.01"],
+    "elu": ["alpha=1.0"],
+    "hardtanh": ["min_val=-1.0", "max_val=1.0"],
+    "silu": [],
+}
+WITH_OUTPUT = ("elu", "sigmoid", "tanh", "softmax", "log_softmax")
+
+
+@pytest.mark.parametrize("name", POINTWISE_OPTIONS)
+def test_activations_have_the_positional_order_and_defaults_of_torch(name):
+    options = POINTWISE_OPTIONS[name]
+    assert parameters(getattr(convx, name)) == (["input", *options, "inplace=False"], ["out=None"])
+    keywords = ["output=None", "out=None"] if name in WITH_OUTPUT else ["out=None"]
+    assert parameters(getattr(convx.grad, name)) == (["input", "grad_output", *options], keywords)
+
+
+def test_activations_without_inplace_have_the_positional_order_and_defaults_of_torch():
+    assert parameters(convx.gelu) == (["input", "approximate='none'"], ["out=None"])
+    assert parameters(convx.grad.gelu) == (["input", "grad_output", "approximate='none'"], ["out=None"])
+    for name in ("sigmoid", "tanh"):
+        assert parameters(getattr(convx, name)) == (["input"], ["out=None"])
+        assert parameters(getattr(convx.grad, name)) == (["input", "grad_output"], ["output=None", "out=None"])
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax_has_the_positional_order_and_defaults_of_torch(name):
+    assert parameters(getattr(convx, name)) == (["input", "dim=None", "_stacklevel=3", "dtype=None"], ["out=None"])
+    gradient = parameters(getattr(convx.grad, name))
+    assert gradient == (["input", "grad_output", "dim=None"], ["output=None", "out=None"])
+
+
+def test_linear_has_the_positional_order_and_defaults_of_torch():
+    assert parameters(convx.linear) == (["input", "weight", "bias=None"], ["out=None"])
+    assert parameters(convx.grad.linear_input) == (["input_size", "weight", "grad_output"], ["out=None"])
+    assert parameters(convx.grad.linear_weight) == (["input", "weight_size", "grad_output"], ["out=None"])
+    assert parameters(convx.grad.linear_bias) == (["grad_output"], ["out=None"])
+
+
 def test_plan_conv_takes_the_layer_by_keyword():
     positional, keywords = parameters(convx.plan_conv)
     assert positional == ["input_shape", "weight", "bias=None"]

@@ -22,6 +22,20 @@ from convx._config import get_cmake_dir, get_include, get_num_threads, set_num_t
 from convx._core import ConvPlan
 from convx._core import version as _version
 from convx._layers import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d, plan_conv
+from convx._linear import linear
+from convx._pointwise import (
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softmax,
+    tanh,
+)
 from convx._pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -63,10 +77,16 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "elu",
+    "gelu",
     "get_cmake_dir",
     "get_include",
     "get_num_threads",
     "grad",
+    "hardtanh",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -76,8 +96,14 @@ __all__ = [
     "nn",
     "optim",
     "plan_conv",
+    "relu",
+    "relu6",
     "set_num_threads",
     "show_config",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
 ]
 
 # Modules that are imported when they are first asked for.

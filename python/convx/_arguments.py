@@ -130,6 +130,63 @@ def shape(value: Any, name: str, lengths: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
+def any_shape(value: Any, name: str) -> tuple[int, ...]:
+    """A shape of any number of dimensions, at least one."""
+    if not _is_sequence(value):
+        raise TypeError(f"{name} must be a sequence of ints (the shape), got {_brief(value)}")
+    sizes = tuple(integer(size, name, 0) for size in value)
+    if not sizes:
+        raise ValueError(f"{name} must have at least one dimension, got ()")
+    return sizes
+
+
+def axis(value: Any, name: str, ndim: int) -> int:
+    """An axis, counted from the end if negative, as one in [0, ndim); a scalar has one axis."""
+    most = max(ndim, 1)
+    number = integer(value, name, -LARGEST)
+    if not -most <= number < most:
+        raise ValueError(f"{name} must be in [{-most}, {most - 1}] for an input of {ndim} dimensions; got {number}")
+    return number % most
+
+
+def real(value: Any, name: str) -> float:
+    """`value` as a float."""
+    if isinstance(value, str | bytes) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        raise TypeError(f"{name} must be a number, got {_brief(value)} of type {type(value).__name__}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {_brief(value)}") from None
+
+
+def bounds(least: Any, most: Any) -> tuple[float, float]:
+    """The bounds of hardtanh."""
+    low, high = real(least, "min_val"), real(most, "max_val")
+    if low > high:
+        raise ValueError(f"min_val must not be greater than max_val; got {low} and {high}")
+    return low, high
+
+
+def gelu(approximate: Any) -> str:
+    """What the core calls this form of gelu."""
+    if approximate == "none":
+        return "gelu"
+    if approximate == "tanh":
+        return "gelu_tanh"
+    option(approximate, "approximate", {"none": 0, "tanh": 1})
+
+
+def float_dtype(value: Any, name: str) -> np.dtype[Any]:
+    """float32 or float64, in whatever form NumPy takes a dtype."""
+    try:
+        found = np.dtype(value)
+    except TypeError:
+        raise TypeError(f"{name} must be np.float32 or np.float64, got {_brief(value)}") from None
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"{name} must be np.float32 or np.float64, got {found}")
+    return found
+
+
 def option(value: Any, name: str, choices: dict[Any, int]) -> NoReturn:
     """Refuse a misspelt option."""
     known = ", ".join(repr(choice) for choice in choices)
@@ -167,6 +224,60 @@ def mixed(array: Any, name: str, other: Any, other_name: str) -> NoReturn:
         f"{name} is {array.dtype} but {other_name} is {other.dtype}: all arrays of a layer must have one dtype; "
         f"convert one of them, e.g. {name}.astype({other_name}.dtype)"
     )
+
+
+def beside_shape(found: tuple[int, ...], name: str, expected: tuple[int, ...]) -> NoReturn:
+    """Refuse an array whose shape is not that of the input."""
+    raise ValueError(f"{name} must have the shape of input, {expected}; got {found}")
+
+
+def inplace_and_out() -> NoReturn:
+    """Refuse two places for one result."""
+    raise ValueError("inplace=True writes into input: leave out=None, or pass out=input instead")
+
+
+def inplace_array(value: Any) -> NoReturn:
+    """Refuse to write into what is no array."""
+    raise TypeError(
+        f"inplace=True needs an input that is a numpy.ndarray, got {_brief(value)} of type {type(value).__name__}"
+    )
+
+
+def linear_input_dimensions() -> NoReturn:
+    """Refuse a scalar for rows of features."""
+    raise ValueError("input must have at least one dimension, the features last; got a scalar")
+
+
+def linear_bias_grad_dimensions() -> NoReturn:
+    """Refuse a scalar for rows of features."""
+    raise ValueError("grad_output must have at least one dimension, the features last; got a scalar")
+
+
+def linear_weight_dimensions(found: tuple[int, ...], name: str) -> NoReturn:
+    """Refuse weights of a linear layer that are no matrix and no vector."""
+    raise ValueError(
+        f"{name} must have 2 dimensions, (out_features, in_features), or 1, (in_features,); got {len(found)}: {found}"
+    )
+
+
+def linear_features(input_shape: tuple[int, ...], weight_shape: tuple[int, ...]) -> NoReturn:
+    """Refuse features that do not fit together."""
+    raise ValueError(
+        f"input of shape {input_shape} has {input_shape[-1]} features in its last dimension but weight of shape "
+        f"{weight_shape} takes {weight_shape[-1]}"
+    )
+
+
+def linear_bias(bias: Any, expected: tuple[int, ...]) -> Any:
+    """A bias of one element for all features, repeated; refuses other shapes."""
+    if bias.size == 1 and bias.ndim <= len(expected):
+        return np.broadcast_to(bias, expected)
+    raise ValueError(f"bias must have the shape {expected}, one element an output feature; got {bias.shape}")
+
+
+def linear_grad_shape(found: tuple[int, ...], expected: tuple[int, ...]) -> NoReturn:
+    """Refuse an output gradient whose shape is not that of the layer's output."""
+    raise ValueError(f"grad_output must have the shape of the layer's output, {expected}; got {found}")
 
 
 def out_dtype(out: Any, expected: Any) -> NoReturn:

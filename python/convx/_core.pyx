@@ -20,6 +20,7 @@ cdef extern from "Python.h":
 
 cdef object ndarray = numpy.ndarray
 cdef object empty = numpy.empty
+cdef object empty_like = numpy.empty_like
 cdef object FLOAT32 = numpy.dtype(numpy.float32)
 cdef object FLOAT64 = numpy.dtype(numpy.float64)
 cdef object INT64 = numpy.dtype(numpy.int64)
@@ -59,6 +60,8 @@ include "_conv.pxi"
 include "_plan.pxi"
 include "_train.pxi"
 include "_pool.pxi"
+include "_pointwise.pxi"
+include "_linear.pxi"
 
 
 def set_num_threads(threads):

@@ -89,6 +89,68 @@ cdef extern from "convx.h" nogil:
                                             const void *grad_output, void *grad_weight)
     convx_status convx_conv_bias_gradient(const convx_conv_params *params, const void *grad_output, void *grad_bias)
 
+    ctypedef enum convx_function:
+        CONVX_FN_RELU
+        CONVX_FN_RELU6
+        CONVX_FN_LEAKY_RELU
+        CONVX_FN_SIGMOID
+        CONVX_FN_TANH
+        CONVX_FN_SILU
+        CONVX_FN_HARDTANH
+        CONVX_FN_ELU
+        CONVX_FN_GELU
+        CONVX_FN_GELU_TANH
+
+    ctypedef struct convx_pointwise_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t function
+        double alpha
+        double beta
+        int32_t ndim
+        const int64_t *sizes
+        const int64_t *input_strides
+        const int64_t *output_strides
+        const int64_t *grad_output_strides
+        const int64_t *grad_input_strides
+
+    convx_status convx_pointwise_forward(const convx_pointwise_params *params, const void *x, void *y)
+    convx_status convx_pointwise_backward(const convx_pointwise_params *params, const void *x, const void *y,
+                                          const void *gy, void *gx)
+
+    ctypedef struct convx_softmax_params:
+        size_t struct_size
+        int32_t dtype
+        int32_t log
+        int32_t ndim
+        int32_t axis
+        const int64_t *sizes
+        const int64_t *input_strides
+        const int64_t *output_strides
+        const int64_t *grad_output_strides
+        const int64_t *grad_input_strides
+
+    convx_status convx_softmax_forward(const convx_softmax_params *params, const void *x, void *y)
+    convx_status convx_softmax_backward(const convx_softmax_params *params, const void *y, const void *gy, void *gx)
+
+    ctypedef struct convx_linear_params:
+        size_t struct_size
+        int32_t dtype
+        int64_t rows
+        int64_t in_features
+        int64_t out_features
+        int64_t input_strides[2]
+        int64_t weight_strides[2]
+        int64_t output_strides[2]
+
+    convx_status convx_linear_forward(const convx_linear_params *params, const void *input, const void *weight,
+                                      const void *bias, void *output)
+    convx_status convx_linear_input_gradient(const convx_linear_params *params, const void *weight,
+                                             const void *grad_output, void *grad_input)
+    convx_status convx_linear_weight_gradient(const convx_linear_params *params, const void *input,
+                                              const void *grad_output, void *grad_weight)
+    convx_status convx_linear_bias_gradient(const convx_linear_params *params, const void *grad_output, void *grad_bias)
+
     ctypedef struct convx_plan:
         pass
 

@@ -165,6 +165,102 @@ CONVX_API convx_status convx_conv_weight_gradient(const convx_conv_params *param
 CONVX_API convx_status convx_conv_bias_gradient(const convx_conv_params *params, const void *grad_output,
                                                 void *grad_bias);
 
+/* ---- Functions of one element at a time ------------------------------------------------------------------------ */
+
+/* The first seven have the values and meanings of convx_activation, but for the parameters. */
+typedef enum convx_function {
+    CONVX_FN_RELU = 1,       /* max(x, 0) */
+    CONVX_FN_RELU6 = 2,      /* min(max(x, 0), 6) */
+    CONVX_FN_LEAKY_RELU = 3, /* x, below zero alpha x */
+    CONVX_FN_SIGMOID = 4,    /* 1 / (1 + exp(-x)) */
+    CONVX_FN_TANH = 5,
+    CONVX_FN_SILU = 6,      /* x / (1 + exp(-x)) */
+    CONVX_FN_HARDTANH = 7,  /* min(max(x, alpha), beta) */
+    CONVX_FN_ELU = 8,       /* x, below zero alpha (exp(x) - 1) */
+    CONVX_FN_GELU = 9,      /* x Phi(x), with the normal distribution Phi */
+    CONVX_FN_GELU_TANH = 10 /* x / (1 + exp(-2 z)), z = sqrt(2 / pi) (x + 0.044715 x^3) */
+} convx_function;
+
+/*
+ * Largest errors in units in the last place of the result, gradual underflow included; 0 for the others: SIGMOID, TANH, SILU
+ * 2.75, LEAKY_RELU 0.5, ELU 3 (with alpha 1), GELU 4, GELU_TANH 3 + 2 |2 z|. SIGMOID is 0 and SILU -0 where exp(-x) overflows
+ * (x below -88 in float, -709 in double). NaN gives NaN. SILU and GELU of minus infinity are NaN.
+ *
+ * Gradients are those of the formula, relative to gy within 8 eps (1 + |x|); at the places without a derivative RELU, RELU6
+ * and HARDTANH have 0, LEAKY_RELU and ELU that of the side below zero.
+ */
+
+/* A function of a tensor of up to 64 dimensions. */
+typedef struct convx_pointwise_params {
+    size_t struct_size;
+    int32_t dtype;    /* convx_dtype, of every tensor */
+    int32_t function; /* convx_function */
+    double alpha;
+    double beta;
+    int32_t ndim;                       /* may be 0: one element */
+    const int64_t *sizes;               /* may hold zeros: nothing to do */
+    const int64_t *input_strides;       /* these four are one stride a dimension */
+    const int64_t *output_strides;      /* of y; in backward only where y is given */
+    const int64_t *grad_output_strides; /* backward only */
+    const int64_t *grad_input_strides;  /* backward only */
+} convx_pointwise_params;
+
+/* y = function(x). y may be x, with the same strides. */
+CONVX_API convx_status convx_pointwise_forward(const convx_pointwise_params *params, const void *x, void *y);
+
+/*
+ * gx = gy * function'(x). y: the forward's result, which saves SIGMOID, TANH and ELU an exponential, at the price of relative
+ * precision where it saturates; NULL, or ignored, for the others. gx may be any of the others, with the same strides.
+ */
+CONVX_API convx_status convx_pointwise_backward(const convx_pointwise_params *params, const void *x, const void *y,
+                                                const void *gy, void *gx);
+
+/* softmax along one axis of a tensor of up to 64 dimensions: exp(x) / sum(exp(x)), or its logarithm. */
+typedef struct convx_softmax_params {
+    size_t struct_size;
+    int32_t dtype;
+    int32_t log;  /* 0, or 1 for the logarithm */
+    int32_t ndim; /* may be 0: one element, axis 0 */
+    int32_t axis; /* in [0, ndim) */
+    const int64_t *sizes;
+    const int64_t *input_strides;       /* forward only */
+    const int64_t *output_strides;      /* of y */
+    const int64_t *grad_output_strides; /* backward only */
+    const int64_t *grad_input_strides;  /* backward only */
+} convx_softmax_params;
+
+/* The greatest element is subtracted first: nothing overflows. y may be x, with the same strides. */
+CONVX_API convx_status convx_softmax_forward(const convx_softmax_params *params, const void *x, void *y);
+
+/* gx = y (gy - sum(gy y)), or of the logarithm gy - exp(y) sum(gy), from the forward's y. gx may be y or gy. */
+CONVX_API convx_status convx_softmax_backward(const convx_softmax_params *params, const void *y, const void *gy,
+                                              void *gx);
+
+/* ---- Linear layers --------------------------------------------------------------------------------------------- */
+
+/* output[r, o] = sum over i of input[r, i] weight[o, i] + bias[o]: a convolution whose places are rows. */
+typedef struct convx_linear_params {
+    size_t struct_size;
+    int32_t dtype;
+    int64_t rows; /* these three may be zero */
+    int64_t in_features;
+    int64_t out_features;
+    int64_t input_strides[2];  /* row, feature; also those of its gradient */
+    int64_t weight_strides[2]; /* out, in; also those of its gradient */
+    int64_t output_strides[2]; /* row, feature; also those of its gradient */
+} convx_linear_params;
+
+/* bias: out_features contiguous elements, or NULL. */
+CONVX_API convx_status convx_linear_forward(const convx_linear_params *params, const void *input, const void *weight,
+                                            const void *bias, void *output);
+CONVX_API convx_status convx_linear_input_gradient(const convx_linear_params *params, const void *weight,
+                                                   const void *grad_output, void *grad_input);
+CONVX_API convx_status convx_linear_weight_gradient(const convx_linear_params *params, const void *input,
+                                                    const void *grad_output, void *grad_weight);
+/* grad_bias: out_features contiguous elements, the sums of grad_output over the rows, added up pairwise. */
+CONVX_API convx_status convx_linear_bias_gradient(const convx_linear_params *params, const void *grad_output,
+                                                  void *grad_bias);
+
 /* ---- Plans ----------------------------------------------------------------------------------------------------- */
 
 typedef struct convx_plan convx_plan;

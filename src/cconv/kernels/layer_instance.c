@@ -7,8 +7,13 @@
 
 #include "vec/vec.h"
 
+#include "kernels/pointwise.h"
+#include "kernels/softmax.h"
+
 extern const cx_layer_kernels CX_LAYER_TABLE;
 
 const cx_layer_kernels CX_LAYER_TABLE = {
     .lanes = LANES,
+    .pointwise = pointwise,
+    .softmax = SOFTMAX_KERNELS,
 };

@@ -6,8 +6,13 @@
 #ifndef CX_KERNELS_LAYER_KERNELS_H
 #define CX_KERNELS_LAYER_KERNELS_H
 
+#include "kernels/pointwise_kernels.h"
+#include "kernels/softmax_kernels.h"
+
 typedef struct cx_layer_kernels {
     int lanes; /* elements of a vector */
+    cx_pointwise_kernel pointwise;
+    cx_softmax_kernels softmax;
 } cx_layer_kernels;
 
 #endif

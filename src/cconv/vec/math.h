@@ -32,8 +32,8 @@ typedef struct vec_reduced {
     vec expm1;      /* of what remains: x - n ln 2 */
 } vec_reduced;
 
-/* For |x| below 2^10 or so. */
-static inline vec_reduced v_reduce(vec x) {
+/* Of x - less, for |x| below 2^10 or so and a much smaller `less`: what x has lost to rounding. */
+static inline vec_reduced v_reduce_less(vec x, vec less) {
 #if CX_F64
     const real inverse_ln2 = 0x1.71547652b82fep+0;
     const real ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33; /* n * ln2_high is exact */
@@ -59,7 +59,7 @@ static inline vec_reduced v_reduce(vec x) {
     vec shifted = x * v_splat(inverse_ln2) + v_splat(shift);
     vec n = shifted - v_splat(shift);
     vec r = x - n * v_splat(ln2_high);
-    r = r - n * v_splat(ln2_low);
+    r = r - n * v_splat(ln2_low) - less;
     enum { TERMS = sizeof q / sizeof q[0] };
     vec sum = v_splat(q[TERMS - 1]);
     for (int i = TERMS - 2; i >= 0; --i) sum = sum * r + v_splat(q[i]);
@@ -67,14 +67,17 @@ static inline vec_reduced v_reduce(vec x) {
     return reduced;
 }
 
-static inline vec v_exp(vec x) {
+static inline vec_reduced v_reduce(vec x) { return v_reduce_less(x, v_zero()); }
+
+/* exp(x - less), see v_reduce_less. */
+static inline vec v_exp_less(vec x, vec less) {
     /* Beyond these the result is infinite or zero, and the exponents below still fit. */
 #if CX_F64
     const real least = -746, most = 710;
 #else
     const real least = -104, most = 89;
 #endif
-    vec_reduced y = v_reduce(v_at_least(v_at_most(x, v_splat(most)), v_splat(least)));
+    vec_reduced y = v_reduce_less(v_at_least(v_at_most(x, v_splat(most)), v_splat(least)), less);
     /* 2^n by two factors, each of them a normal number: n itself reaches beyond the exponents of normal numbers. */
     vec_unsigned both = y.n + 2 * EXPONENT_BIAS;
     vec_unsigned half = both >> 1;
@@ -82,15 +85,53 @@ static inline vec v_exp(vec x) {
     return (v_splat(1) + y.expm1) * (vec)(half << MANTISSA_BITS) * (vec)(other << MANTISSA_BITS);
 }
 
+static inline vec v_exp(vec x) { return v_exp_less(x, v_zero()); }
+
+/* expm1(x) for x up to 40 (float) or 80 (double), where the exponent below still fits with room to spare. */
+static inline vec v_expm1_moderate(vec x) {
+    vec_reduced y = v_reduce(x);
+    vec power = (vec)((y.n + EXPONENT_BIAS) << MANTISSA_BITS);
+    return power * y.expm1 + (power - v_splat(1));
+}
+
+/* For x <= 0. */
+static inline vec v_expm1_negative(vec x) {
+    const real least = CX_F64 ? -40 : -20; /* well beyond where it rounds to -1 */
+    return v_expm1_moderate(v_at_least(x, v_splat(least)));
+}
+
 /* With e = expm1(2 |x|): tanh |x| = e / (e + 2). Small x lose nothing, since e keeps its relative precision. */
 static inline vec v_tanh(vec x) {
     const real most = CX_F64 ? 80 : 40; /* e + 2 rounds to e well before */
     vec_bits sign = (vec_bits)x & (vec_bits)(-v_zero());
     vec magnitude = (vec)((vec_bits)x ^ sign);
-    vec_reduced y = v_reduce(v_at_most(magnitude + magnitude, v_splat(most)));
-    vec power = (vec)((y.n + EXPONENT_BIAS) << MANTISSA_BITS);
-    vec e = power * y.expm1 + (power - v_splat(1));
+    vec e = v_expm1_moderate(v_at_most(magnitude + magnitude, v_splat(most)));
     return (vec)((vec_bits)(e / (e + v_splat(2))) | sign);
+}
+
+/*
+ * log(x) for finite x >= 1, or NaN. x = 2^n (1 + f) with 1 + f between sqrt(1/2) and sqrt(2), and with s = f / (f + 2):
+ * log(1 + f) = 2 s + s^3 q(s^2), q the minimax polynomial of the relative error: 2^-30 for float, 2^-59 for double.
+ */
+static inline vec v_log(vec x) {
+#if CX_F64
+    const real ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33, root_half = 0x1.6a09e667f3bcdp-1;
+    const real q[] = {0x1.5555555555593p-1, 0x1.999999997fb31p-2, 0x1.2492494217a15p-2, 0x1.c71c51e7f759p-3,
+                      0x1.7466462c9394cp-3, 0x1.39a0f5012195fp-3, 0x1.2f0d8ea940b59p-3};
+#else
+    const real ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f, root_half = 0x1.6a09e6p-1f;
+    const real q[] = {0x1.55557ap-1f, 0x1.995e9cp-2f, 0x1.31e678p-2f};
+#endif
+    enum { TERMS = sizeof q / sizeof q[0] };
+    const vec_unsigned bits = (vec_unsigned)x, from = (vec_unsigned)v_splat(root_half);
+    const vec_unsigned n = (bits - from) >> MANTISSA_BITS;
+    const vec f = (vec)(bits - (n << MANTISSA_BITS)) - v_splat(1);
+    const vec whole = __builtin_convertvector((vec_bits)n, vec);
+    const vec s = f / (f + v_splat(2)), z = s * s;
+    vec sum = v_splat(q[TERMS - 1]);
+    for (int i = TERMS - 2; i >= 0; --i) sum = sum * z + v_splat(q[i]);
+    const vec log = whole * v_splat(ln2_high) + (s + s + (s * z * sum + whole * v_splat(ln2_low)));
+    return v_select((vec_bits)(x == x), log, x);
 }
 
 #endif

@@ -1,0 +1,79 @@
+/* The linear layers of convx.h: convolutions of one dimension and one tap, whose places are the rows. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/shape.h"
+
+/* Without rows there is one place, of no batch. */
+static convx_status as_convolution(const convx_linear_params *p, convx_conv_params *conv) {
+    if (!p || p->struct_size != sizeof *p) return CONVX_INVALID_ARGUMENT;
+    if (p->dtype != CONVX_FLOAT32 && p->dtype != CONVX_FLOAT64) return CONVX_INVALID_ARGUMENT;
+    if (p->rows < 0 || p->in_features < 0 || p->out_features < 0) return CONVX_INVALID_SHAPE;
+    const int64_t places = p->rows > 0 ? p->rows : 1;
+    *conv = (convx_conv_params){.struct_size = sizeof *conv,
+                                .dtype = p->dtype,
+                                .rank = 1,
+                                .batch = p->rows > 0,
+                                .groups = 1,
+                                .in_channels = p->in_features,
+                                .out_channels = p->out_features,
+                                .input = {places},
+                                .output = {places},
+                                .kernel = {1},
+                                .stride = {1},
+                                .dilation = {1},
+                                .input_strides = {0, p->input_strides[1], p->input_strides[0]},
+                                .weight_strides = {p->weight_strides[0], p->weight_strides[1], 0},
+                                .output_strides = {0, p->output_strides[1], p->output_strides[0]}};
+    return CONVX_OK;
+}
+
+/* Sums over no features. `row` may be NULL: zeros. */
+static convx_status fill(int32_t dtype, int64_t rows, int64_t columns, const int64_t strides[2], const void *row,
+                         void *result) {
+    const size_t element = cx_dtype_size((convx_dtype)dtype);
+    const double zero = 0;
+    if (rows > 0 && columns > 0 && !result) return CONVX_INVALID_ARGUMENT;
+    for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c)
+            memcpy(cx_at_mut(result, r * strides[0] + c * strides[1], element), row ? cx_at(row, c, element) : &zero,
+                   element);
+    return CONVX_OK;
+}
+
+convx_status convx_linear_forward(const convx_linear_params *params, const void *input, const void *weight,
+                                  const void *bias, void *output) {
+    convx_conv_params conv;
+    const convx_status status = as_convolution(params, &conv);
+    if (status != CONVX_OK) return status;
+    if (params->in_features == 0 || params->out_features == 0)
+        return fill(params->dtype, params->rows, params->out_features, params->output_strides, bias, output);
+    return convx_conv_forward(&conv, input, weight, bias, output);
+}
+
+convx_status convx_linear_input_gradient(const convx_linear_params *params, const void *weight, const void *grad_output,
+                                         void *grad_input) {
+    convx_conv_params conv;
+    const convx_status status = as_convolution(params, &conv);
+    if (status != CONVX_OK) return status;
+    if (params->in_features == 0 || params->out_features == 0)
+        return fill(params->dtype, params->rows, params->in_features, params->input_strides, NULL, grad_input);
+    return convx_conv_input_gradient(&conv, weight, grad_output, grad_input);
+}
+
+convx_status convx_linear_weight_gradient(const convx_linear_params *params, const void *input, const void *grad_output,
+                                          void *grad_weight) {
+    convx_conv_params conv;
+    const convx_status status = as_convolution(params, &conv);
+    if (status != CONVX_OK) return status;
+    if (params->in_features == 0 || params->out_features == 0) return CONVX_OK;
+    return convx_conv_weight_gradient(&conv, input, grad_output, grad_weight);
+}
+
+convx_status convx_linear_bias_gradient(const convx_linear_params *params, const void *grad_output, void *grad_bias) {
+    convx_conv_params conv;
+    const convx_status status = as_convolution(params, &conv);
+    if (status != CONVX_OK) return status;
+    if (params->out_features == 0) return CONVX_OK;
+    return convx_conv_bias_gradient(&conv, grad_output, grad_bias);
+}

@@ -1,0 +1,170 @@
+/*
+ * Template: functions of one element at a time, and their gradients. Elements are always computed in whole vectors, tails in
+ * padded ones: an element's bits do not depend on its place.
+ */
+#ifndef CX_KERNELS_POINTWISE_H
+#define CX_KERNELS_POINTWISE_H
+
+#include "kernels/activate_one.h"
+#include "kernels/pointwise_kernels.h"
+#include "vec/normal.h"
+
+typedef struct map_options {
+    vec alpha, beta;
+} map_options;
+
+/* The exponent of gelu's approximation by a tanh, which is x sigmoid(-exponent) after 1 + tanh z = 2 sigmoid(2 z). */
+static inline vec gelu_exponent(vec x) {
+    const real linear = (real)-0x1.9884533d43651p+0, cubic = (real)-0x1.2444f2a4d8b4bp-4;
+    return x * (v_splat(linear) + v_splat(cubic) * (x * x));
+}
+
+static inline vec gelu_exponent_slope(vec x) {
+    const real linear = (real)-0x1.9884533d43651p+0, cubic = (real)(-0x1.2444f2a4d8b4bp-4 * 3);
+    return v_splat(linear) + v_splat(cubic) * (x * x);
+}
+
+static inline vec negative_magnitude(vec x) { return (vec)((vec_bits)x | (vec_bits)(-v_zero())); }
+
+static inline vec gelu(vec x) {
+    const vec tail = v_normal(x).tail;
+    return x * v_select((vec_bits)(x < v_zero()), tail, v_splat(1) - tail);
+}
+
+static inline vec gelu_slope(vec x) {
+    const real root = (real)0x1.9884533d43651p-2; /* 1 / sqrt(2 pi) */
+    const vec_normal normal = v_normal(x);
+    const vec share = v_select((vec_bits)(x < v_zero()), normal.tail, v_splat(1) - normal.tail);
+    return share + x * (normal.power * v_splat(root));
+}
+
+typedef struct sigmoid_parts {
+    vec value, slope;
+} sigmoid_parts;
+
+/* Of exp(-|x|), which cannot overflow: neither loses precision where it is small. */
+static inline sigmoid_parts sigmoid_both(vec x) {
+    const vec e = v_exp(negative_magnitude(x)), large = v_splat(1) / (v_splat(1) + e), small = e * large;
+    return (sigmoid_parts){v_select((vec_bits)(x < v_zero()), small, large), small * large};
+}
+
+static inline vec silu_slope(vec x) {
+    const sigmoid_parts s = sigmoid_both(x);
+    return s.value + x * s.slope;
+}
+
+static inline vec gelu_tanh_slope(vec x) {
+    const sigmoid_parts s = sigmoid_both(-gelu_exponent(x));
+    return s.value - x * gelu_exponent_slope(x) * s.slope;
+}
+
+/* 1 - tanh^2 = 4 e / (1 + e)^2 with e = exp(-2 |x|) */
+static inline vec tanh_slope(vec x) { return v_splat(4) * sigmoid_both(x + x).slope; }
+
+static inline __attribute__((always_inline)) vec map_one(cx_map map, const real *x, const real *y, const real *g,
+                                                         const map_options *o) {
+    switch (map) {
+    case CX_MAP_RELU: return activate_one(v_load(x), CONVX_ACT_RELU);
+    case CX_MAP_CLAMP: return clamp(v_load(x), o->alpha, o->beta);
+    case CX_MAP_LEAKY_RELU: return leaky_relu(v_load(x), o->alpha);
+    case CX_MAP_SIGMOID: return activate_one(v_load(x), CONVX_ACT_SIGMOID);
+    case CX_MAP_TANH: return activate_one(v_load(x), CONVX_ACT_TANH);
+    case CX_MAP_SILU: return activate_one(v_load(x), CONVX_ACT_SILU);
+    case CX_MAP_ELU: {
+        const vec v = v_load(x);
+        return v_select((vec_bits)(v < v_zero()), o->alpha * v_expm1_negative(v), v);
+    }
+    case CX_MAP_GELU: return gelu(v_load(x));
+    case CX_MAP_GELU_TANH: {
+        const vec v = v_load(x);
+        return v / (v_splat(1) + v_exp(gelu_exponent(v)));
+    }
+    case CX_MAP_RELU_GRADIENT: return (vec)((vec_bits)v_load(g) & ~(vec_bits)(v_load(x) <= v_zero()));
+    case CX_MAP_CLAMP_GRADIENT: {
+        const vec v = v_load(x);
+        return (vec)((vec_bits)v_load(g) & (vec_bits)(v > o->alpha) & (vec_bits)(v < o->beta));
+    }
+    case CX_MAP_LEAKY_RELU_GRADIENT: {
+        const vec gy = v_load(g);
+        return v_select((vec_bits)(v_load(x) > v_zero()), gy, gy * o->alpha);
+    }
+    case CX_MAP_SIGMOID_GRADIENT: return v_load(g) * sigmoid_both(v_load(x)).slope;
+    case CX_MAP_SIGMOID_GRADIENT_OF_RESULT: {
+        const vec v = v_load(y);
+        return v_load(g) * ((v_splat(1) - v) * v);
+    }
+    case CX_MAP_TANH_GRADIENT: return v_load(g) * tanh_slope(v_load(x));
+    case CX_MAP_TANH_GRADIENT_OF_RESULT: {
+        const vec v = v_load(y);
+        return v_load(g) * ((v_splat(1) - v) * (v_splat(1) + v));
+    }
+    case CX_MAP_SILU_GRADIENT: return v_load(g) * silu_slope(v_load(x));
+    case CX_MAP_ELU_GRADIENT: {
+        const vec v = v_load(x), gy = v_load(g);
+        return v_select((vec_bits)(v > v_zero()), gy, gy * (o->alpha * v_exp(v)));
+    }
+    case CX_MAP_ELU_GRADIENT_OF_RESULT: {
+        const vec gy = v_load(g);
+        return v_select((vec_bits)(v_load(x) > v_zero()), gy, gy * (v_load(y) + o->alpha));
+    }
+    case CX_MAP_GELU_GRADIENT: return v_load(g) * gelu_slope(v_load(x));
+    case CX_MAP_GELU_TANH_GRADIENT: return v_load(g) * gelu_tanh_slope(v_load(x));
+    }
+    return v_zero();
+}
+
+static inline __attribute__((always_inline)) void map_all(cx_map map, const cx_map_args *args, int64_t n) {
+    const real *x = args->x, *y = args->y, *g = args->gy;
+    real *result = args->result;
+    const map_options options = {v_splat((real)args->alpha), v_splat((real)args->beta)};
+    for (int64_t i = 0; i < n; i += LANES) v_store(result + i, map_one(map, x + i, y + i, g + i, &options));
+}
+
+/* n is a multiple of LANES. The switch stands outside the loops: each case is a loop of its own after inlining. */
+static __attribute__((noinline)) void map_vectors(cx_map map, const cx_map_args *args, int64_t n) {
+    switch (map) {
+    case CX_MAP_RELU: map_all(CX_MAP_RELU, args, n); break;
+    case CX_MAP_CLAMP: map_all(CX_MAP_CLAMP, args, n); break;
+    case CX_MAP_LEAKY_RELU: map_all(CX_MAP_LEAKY_RELU, args, n); break;
+    case CX_MAP_SIGMOID: map_all(CX_MAP_SIGMOID, args, n); break;
+    case CX_MAP_TANH: map_all(CX_MAP_TANH, args, n); break;
+    case CX_MAP_SILU: map_all(CX_MAP_SILU, args, n); break;
+    case CX_MAP_ELU: map_all(CX_MAP_ELU, args, n); break;
+    case CX_MAP_GELU: map_all(CX_MAP_GELU, args, n); break;
+    case CX_MAP_GELU_TANH: map_all(CX_MAP_GELU_TANH, args, n); break;
+    case CX_MAP_RELU_GRADIENT: map_all(CX_MAP_RELU_GRADIENT, args, n); break;
+    case CX_MAP_CLAMP_GRADIENT: map_all(CX_MAP_CLAMP_GRADIENT, args, n); break;
+    case CX_MAP_LEAKY_RELU_GRADIENT: map_all(CX_MAP_LEAKY_RELU_GRADIENT, args, n); break;
+    case CX_MAP_SIGMOID_GRADIENT: map_all(CX_MAP_SIGMOID_GRADIENT, args, n); break;
+    case CX_MAP_SIGMOID_GRADIENT_OF_RESULT: map_all(CX_MAP_SIGMOID_GRADIENT_OF_RESULT, args, n); break;
+    case CX_MAP_TANH_GRADIENT: map_all(CX_MAP_TANH_GRADIENT, args, n); break;
+    case CX_MAP_TANH_GRADIENT_OF_RESULT: map_all(CX_MAP_TANH_GRADIENT_OF_RESULT, args, n); break;
+    case CX_MAP_SILU_GRADIENT: map_all(CX_MAP_SILU_GRADIENT, args, n); break;
+    case CX_MAP_ELU_GRADIENT: map_all(CX_MAP_ELU_GRADIENT, args, n); break;
+    case CX_MAP_ELU_GRADIENT_OF_RESULT: map_all(CX_MAP_ELU_GRADIENT_OF_RESULT, args, n); break;
+    case CX_MAP_GELU_GRADIENT: map_all(CX_MAP_GELU_GRADIENT, args, n); break;
+    case CX_MAP_GELU_TANH_GRADIENT: map_all(CX_MAP_GELU_TANH_GRADIENT, args, n); break;
+    }
+}
+
+static inline const real *padded_tail(const void *from, int64_t begin, int64_t n, real tail[LANES]) {
+    if (!from) return NULL;
+    memcpy(tail, (const real *)from + begin, (size_t)n * sizeof(real));
+    return tail;
+}
+
+static void pointwise(cx_map map, const cx_map_args *args, int64_t n) {
+    const int64_t whole = n / LANES * LANES, rest = n - whole;
+    map_vectors(map, args, whole);
+    if (rest == 0) return;
+    real x[LANES] = {0}, y[LANES] = {0}, g[LANES] = {0}, result[LANES];
+    cx_map_args tail = *args;
+    tail.x = padded_tail(args->x, whole, rest, x);
+    tail.y = padded_tail(args->y, whole, rest, y);
+    tail.gy = padded_tail(args->gy, whole, rest, g);
+    tail.result = result;
+    map_vectors(map, &tail, LANES);
+    memcpy((real *)args->result + whole, result, (size_t)rest * sizeof(real));
+}
+
+#endif

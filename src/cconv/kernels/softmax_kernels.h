@@ -1,0 +1,26 @@
+/* The table's part for softmax and its gradient. Pointers are to elements of the table's dtype, steps count elements. */
+#ifndef CX_KERNELS_SOFTMAX_KERNELS_H
+#define CX_KERNELS_SOFTMAX_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CX_SHORT_ROW = 64 };
+
+typedef struct cx_softmax_args {
+    const void *x;  /* the input; for a gradient the forward's result */
+    const void *gy; /* for a gradient, else NULL */
+    void *result;   /* may be x or gy, with the same steps */
+    int64_t x_step, gy_step, result_step;
+    int64_t n; /* places along the axis */
+    bool log;
+} cx_softmax_args;
+
+typedef struct cx_softmax_kernels {
+    int width;                                               /* columns that are computed side by side */
+    void (*columns)(const cx_softmax_args *args);            /* `width` of them, adjacent; steps along the axis */
+    void (*row)(const cx_softmax_args *args);                /* contiguous; no steps */
+    void (*rows)(const cx_softmax_args *args, int64_t rows); /* of n <= CX_SHORT_ROW; steps between rows */
+} cx_softmax_kernels;
+
+#endif

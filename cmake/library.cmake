@@ -46,11 +46,13 @@ if(CONVX_EMULATE_AVX512)
 endif()
 
 # Kernels are always optimised; under sanitizers less, as -O3 takes minutes there. Short copies stay loops, not calls of memmove.
-# SSE2 is for old machines: there small code counts, and -O2 is within a few per cent of -O3. Where there are vectors, the scalar
-# table only serves comparisons (CONVX_ISA): there nothing but its size counts.
+# -O3 buys two per cent (five in Winograd's transforms) for half as much code again: float32 at AVX2, which most machines run, has
+# it. SSE2 is for old machines, and where there are vectors the scalar table only serves comparisons (CONVX_ISA): there size counts.
 set(CONVX_OPTIMISE -O3)
+set(CONVX_OPTIMISE_avx2_f64 -O2)
+set(CONVX_OPTIMISE_avx512 -O2)
 set(CONVX_OPTIMISE_scalar -Os)
-set(CONVX_OPTIMISE_sse2 -O2)
+set(CONVX_OPTIMISE_sse2 -Os)
 set(CONVX_KERNEL_OPTIONS)
 check_c_compiler_flag(-fno-tree-loop-distribute-patterns CONVX_HAS_NO_LOOP_PATTERNS)
 if(CONVX_HAS_NO_LOOP_PATTERNS)
@@ -73,9 +75,11 @@ foreach(isa IN LISTS CONVX_ISAS)
     add_library(${name} OBJECT "${CXROOT}/kernels/instance.c" "${CXROOT}/kernels/layer_instance.c")
     convx_object(${name})
     set(optimise ${CONVX_OPTIMISE})
-    if(DEFINED CONVX_OPTIMISE_${isa})
-      set(optimise ${CONVX_OPTIMISE_${isa}})
-    endif()
+    foreach(table ${isa} ${isa}_${dtype})
+      if(DEFINED CONVX_OPTIMISE_${table})
+        set(optimise ${CONVX_OPTIMISE_${table}})
+      endif()
+    endforeach()
     if(CONVX_SANITIZE)
       set(optimise -O1)
     endif()

@@ -37,6 +37,18 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
     const real *src = src_void;
     real *dst = dst_void;
     int64_t j = 0;
+    /* whole rows at once: rows that lie a power of two apart push each other out of the cache */
+    if (columns == GEMM_NR && column_offset[GEMM_NR - 1] - column_offset[0] == GEMM_NR - 1) {
+        bool side_by_side = true;
+        for (int i = 0; i < GEMM_NR; i += LANES) side_by_side &= consecutive(column_offset + i);
+        if (side_by_side) {
+            for (int64_t k = 0; k < kn; ++k)
+#pragma GCC unroll 3
+                for (int i = 0; i < GEMM_NR; i += LANES)
+                    v_store(dst + k_row[k] * GEMM_NR + i, v_load(src + k_offset[k] + column_offset[0] + i));
+            return;
+        }
+    }
     for (; j + LANES <= columns; j += LANES) {
         if (consecutive(column_offset + j)) {
             for (int64_t k = 0; k < kn; ++k)

@@ -29,7 +29,7 @@ build: $(VENV)/ready ## build convx and install it into .venv, editable
 	$(BIN)/python -m pip uninstall -q -y convx
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -C build-dir=build/editable -e .
 
-demo: build $(VENV)/ready-demo ## filter a photograph, learn a filter, draw both into demo-out/
+demo: build $(VENV)/ready-demo ## filter a photograph, learn a filter and to read digits, draw it all into demo-out/
 	$(BIN)/python -m convx demo --output demo-out
 
 wheel: $(VENV)/ready ## build sdist and wheel into dist/

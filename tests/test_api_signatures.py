@@ -126,8 +126,57 @@ def test_plan_conv_takes_the_layer_by_keyword():
     assert keywords == [*LAYER, *KEYWORDS[:-1], "workspace_limit=None"]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["Conv1d", "Conv2d", "Conv3d"], [*LAYER, "bias=True", "padding_mode='zeros'"]),
+        (
+            ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"],
+            [*TRANSPOSED[:4], "bias=True", "dilation=1", "padding_mode='zeros'"],
+        ),
+    ],
+)
+def test_convolution_modules_have_the_positional_order_and_defaults_of_torch(names, expected):
+    for name in names:
+        positional, keywords = parameters(getattr(convx.nn, name))
+        assert positional == ["in_channels", "out_channels", "kernel_size", *expected]
+        assert [each.split("=")[0] for each in keywords] == ["layout", "dtype", "rng"]
+
+
+MODULES = {
+    "MaxPool2d": [*WINDOW, "dilation=1", "return_indices=False", "ceil_mode=False"],
+    "AvgPool2d": [*WINDOW, "ceil_mode=False", "count_include_pad=True", "divisor_override=None"],
+    "AdaptiveAvgPool2d": ["output_size"],
+    "AdaptiveMaxPool2d": ["output_size", "return_indices=False"],
+    "MaxUnpool2d": WINDOW,
+    "Linear": ["in_features", "out_features", "bias=True"],
+    "BatchNorm2d": ["num_features", "eps=1e-05", "momentum=0.1", "affine=True", "track_running_stats=True"],
+    "Dropout": ["p=0.5", "inplace=False"],
+    "Flatten": ["start_dim=1", "end_dim=-1"],
+    "ReLU": ["inplace=False"],
+    "LeakyReLU": ["negative_slope=0.01", "inplace=False"],
+    "ELU": ["alpha=1.0", "inplace=False"],
+    "Hardtanh": ["min_val=-1.0", "max_val=1.0", "inplace=False"],
+    "GELU": ["approximate='none'"],
+    "Softmax": ["dim=None"],
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_have_the_positional_order_and_defaults_of_torch(name):
+    assert parameters(getattr(convx.nn, name))[0] == MODULES[name]
+
+
+def test_optimisers_have_the_positional_order_and_defaults_of_torch():
+    common = ["parameters", "lr=0.001"]
+    rest = ["momentum=0", "dampening=0", "weight_decay=0", "nesterov=False"]
+    assert parameters(convx.optim.SGD) == ([*common, *rest], [])
+    rest = ["betas=(0.9, 0.999)", "eps=1e-08", "weight_decay=0", "amsgrad=False"]
+    assert parameters(convx.optim.Adam) == ([*common, *rest], [])
+
+
 def test_everything_public_is_there_and_documented():
-    for module in (convx, convx.grad):
+    for module in (convx, convx.grad, convx.nn, convx.optim):
         for name in module.__all__:
             thing = getattr(module, name)
             if callable(thing):

@@ -19,7 +19,7 @@ MODULES = [
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.stem != "__main__" and "_commands" not in path.parts
 ]
-PUBLIC = [getattr(module, name) for module in (convx, convx.grad) for name in module.__all__]
+PUBLIC = [getattr(module, name) for module in (convx, convx.grad, convx.nn, convx.optim) for name in module.__all__]
 FUNCTIONS = [each for each in PUBLIC if callable(each)]
 
 

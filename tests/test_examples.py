@@ -153,6 +153,21 @@ def test_learn_filter_py_finds_the_hidden_filter(tmp_path):
     assert errors[-1] < 5e-3 < errors[0]
 
 
+def test_digits_py_reads_nearly_all_held_out_digits_and_draws_what_it_learned(tmp_path):
+    right = [float(part) for part in re.findall(r"read right: (\S+)%", example("digits", cwd=tmp_path))]
+    assert len(right) == 6
+    assert right[-1] >= 98
+    assert read_png(tmp_path / "digits.png").shape == (11 * 10 * 5, 17 * 10 * 5)
+
+
+def test_denoise_py_takes_most_of_the_noise_off(tmp_path):
+    said = example("denoise", cwd=tmp_path)
+    before, after = map(float, re.search(r"error (\S+) with noise, (\S+) without", said).groups())
+    assert after < before / 4
+    noisy, restored, clean = np.split(read_png(tmp_path / "denoise.png") / 255, 3)
+    assert ((restored - clean) ** 2).mean() < ((noisy - clean) ** 2).mean() / 2
+
+
 def test_plan_py_explains_its_choice(tmp_path):
     said = example("plan", cwd=tmp_path)
     assert said.count("<- chosen") == 1

@@ -60,6 +60,126 @@ def test_eval_mode_gives_the_values_of_training_mode_and_takes_other_shapes(kind
         np.testing.assert_allclose(layer.eval()(more), layer.train()(more), rtol=1e-10, atol=1e-12)
 
 
+POOLS = [
+    (nn.MaxPool1d, (2,), {}, (2, 2, 7)),
+    (nn.MaxPool2d, (2,), {}, (2, 2, 5, 4)),
+    (nn.MaxPool2d, ((3, 2),), {"stride": 1, "padding": 1, "dilation": (1, 2), "ceil_mode": True}, (1, 2, 5, 6)),
+    (nn.MaxPool2d, (3, 2), {"padding": "same", "layout": "channels_last"}, (2, 5, 4, 3)),
+    (nn.MaxPool2d, (2,), {}, (2, 5, 4)),
+    (nn.MaxPool3d, (2,), {"stride": (1, 2, 2)}, (1, 2, 3, 4, 4)),
+    (nn.AvgPool1d, (3, 2), {"padding": 1}, (2, 2, 7)),
+    (nn.AvgPool2d, (2,), {}, (2, 2, 5, 4)),
+    (nn.AvgPool2d, (3, 2, 1, True, False), {}, (2, 2, 6, 4)),
+    (nn.AvgPool2d, (2,), {"divisor_override": 3, "layout": "channels_last"}, (2, 5, 4, 2)),
+    (nn.AvgPool3d, (2, 1), {}, (1, 2, 3, 2, 3)),
+    (nn.AdaptiveAvgPool1d, (3,), {}, (2, 2, 7)),
+    (nn.AdaptiveAvgPool2d, ((2, None),), {}, (2, 2, 5, 3)),
+    (nn.AdaptiveAvgPool2d, (1,), {"layout": "channels_last"}, (2, 5, 3, 2)),
+    (nn.AdaptiveAvgPool3d, (2,), {}, (1, 2, 3, 4, 2)),
+    (nn.AdaptiveMaxPool1d, (3,), {}, (2, 2, 7)),
+    (nn.AdaptiveMaxPool2d, (2,), {}, (2, 2, 5, 4)),
+    (nn.AdaptiveMaxPool2d, (2,), {"layout": "channels_last"}, (2, 5, 4, 2)),
+    (nn.AdaptiveMaxPool3d, (1,), {}, (1, 2, 3, 2, 2)),
+]
+
+
+@pytest.mark.parametrize(("kind", "sizes", "options", "shape"), POOLS)
+def test_gradients_of_pooling_are_difference_quotients_and_eval_mode_gives_the_same(kind, sizes, options, shape):
+    layer = kind(*sizes, **options)
+    x = np.random.default_rng(0).permutation(np.arange(float(np.prod(shape)))).reshape(shape)  # no two maxima alike
+    check_module(layer, x)
+    np.testing.assert_array_equal(layer.eval()(x), layer.train()(x))
+    with pytest.raises(RuntimeError, match="no forward pass"):
+        layer.eval().backward(x)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_unpooling_puts_maxima_back_and_takes_their_gradient_from_there(rank):
+    pool = getattr(nn, f"MaxPool{rank}d")(2, return_indices=True)
+    unpool = getattr(nn, f"MaxUnpool{rank}d")(2)
+    x = np.random.default_rng(0).permutation(np.arange(1.0, 2 * 5**rank + 1)).reshape(2, *[5] * rank)
+    for mode in (True, False):
+        maxima, places = pool.train(mode)(x)
+        restored = unpool.train(mode)(maxima, places, output_size=x.shape[1:])
+        np.testing.assert_array_equal(restored[restored != 0], x[restored != 0])
+        assert (restored != 0).sum() == maxima.size
+    unpool.train()
+    np.testing.assert_array_equal(pool.train()(x)[0], maxima)
+    check_module(unpool, maxima, also=(places, x.shape[1:]))
+    np.testing.assert_array_equal(pool.backward(maxima), restored)
+
+
+ACTIVATIONS = [
+    nn.ReLU(),
+    nn.ReLU(inplace=True),
+    nn.ReLU6(),
+    nn.LeakyReLU(),
+    nn.LeakyReLU(0.3),
+    nn.LeakyReLU(-0.3),
+    nn.ELU(),
+    nn.ELU(0.5),
+    nn.Hardtanh(),
+    nn.Hardtanh(-0.5, 2),
+    nn.SiLU(),
+    nn.GELU(),
+    nn.GELU("tanh"),
+    nn.Sigmoid(),
+    nn.Tanh(),
+    nn.Softmax(-1),
+    nn.Softmax(1),
+    nn.LogSoftmax(0),
+    nn.LogSoftmax(-1),
+]
+
+
+@pytest.mark.parametrize("layer", ACTIVATIONS, ids=repr)
+def test_gradients_of_activations_are_difference_quotients_and_eval_mode_gives_the_same(layer):
+    layer, x = copy.deepcopy(layer), 3 * normal(3, 4, 5)
+    kept = x.copy()
+    check_module(layer, x, rtol=1e-5)
+    np.testing.assert_allclose(x, kept, rtol=1e-12)
+    np.testing.assert_array_equal(layer.eval()(x), layer.train()(x))
+    with pytest.raises(RuntimeError, match="no forward pass"):
+        layer.eval().backward(x)
+
+
+@pytest.mark.parametrize("layer", [each for each in ACTIVATIONS if "Softmax" not in repr(each)], ids=repr)
+@pytest.mark.parametrize("make", [nn.Conv2d, nn.ConvTranspose2d])
+def test_an_activation_behind_a_convolution_gives_the_same_fused_and_alone(make, layer):
+    conv, activation = make(2, 3, 3, **F64), copy.deepcopy(layer)
+    alone, x = copy.deepcopy(layer), 3 * normal(2, 2, 5, 5)
+    row = nn.Sequential(conv, activation)
+    expected = alone(conv(x))
+    np.testing.assert_allclose(row(x), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(row.eval()(x), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(row(x), row.eval(fold_batch_norm=True)(x))
+    check_module(row.train(), x, rtol=1e-4)
+
+
+def test_activations_are_fused_with_the_normalisation_between_folded(monkeypatch):
+    kind = {"dtype": np.float64}
+    row = nn.Sequential(nn.Conv2d(2, 3, 3, **F64), nn.BatchNorm2d(3, **kind), nn.ReLU())
+    x = normal(4, 2, 6, 6)
+    row(x)
+    expected = row.eval()(x)
+    calls = [calls_of(monkeypatch, name) for name in ("pointwise_forward", "batch_norm_forward")]
+    row.eval()(x)
+    assert [len(each) for each in calls] == [1, 1]
+    np.testing.assert_allclose(row.eval(fold_batch_norm=True)(x), expected, rtol=1e-12, atol=1e-12)
+    assert [len(each) for each in calls] == [1, 1]
+    assert expected.min() == 0
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (4,), (2, 3, 4)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_of_linear_layers_are_difference_quotients(shape, bias):
+    layer, x = nn.Linear(4, 3, bias, **F64), normal(*shape)
+    check_module(layer, x)
+    np.testing.assert_array_equal(layer.eval()(x), layer.train()(x))
+    layer.needs_input_gradient = False
+    assert layer.backward(layer(x)) is None
+
+
 @pytest.mark.parametrize("dims", [(1, -1), (0, 1), (1, 2), (-2, -1), (2, 2)])
 def test_flatten_merges_dimensions_and_splits_them_again(dims):
     check_module(nn.Flatten(*dims), normal(2, 3, 2, 2))
@@ -163,7 +283,10 @@ def test_modules_that_define_nothing_say_so():
         nn.Module().backward(1)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout()], ids=repr)
+PLAIN = [nn.Conv2d(1, 1, 1), nn.Linear(2, 2), nn.ReLU(), nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout()]
+
+
+@pytest.mark.parametrize("layer", PLAIN, ids=repr)
 def test_backward_without_a_forward_pass_explains_itself(layer):
     x = np.ones((2, 1, 2, 2), np.float32)
     with pytest.raises(RuntimeError, match="needs a call of forward in training mode"):
@@ -205,6 +328,11 @@ def test_representations_tell_what_a_module_is():
         (lambda: nn.Conv2d(1, 1, 3, layout="NHWC"), ValueError, "layout"),
         (lambda: nn.Conv2d(1, 1, 3, dtype=np.float16), TypeError, "dtype must be float32 or float64"),
         (lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"), ValueError, "padding_mode"),
+        (lambda: nn.Linear(0, 1), ValueError, "in_features must be at least 1"),
+        (lambda: nn.Linear(1, 2, dtype=int), TypeError, "dtype must be float32 or float64"),
+        (lambda: nn.Hardtanh(2, 1), ValueError, "max_val"),
+        (lambda: nn.GELU("cubic"), (ValueError, RuntimeError), "approximate"),
+        (lambda: nn.LeakyReLU("steep"), TypeError, "negative_slope"),
         (lambda: nn.Dropout(1.5), ValueError, "probability"),
         (lambda: nn.Parameter(np.zeros(3, int)), TypeError, "a parameter must be float32 or float64"),
         (lambda: nn.Flatten(2)(np.zeros((2, 2))), ValueError, "start_dim=2"),

@@ -14,7 +14,7 @@ from convx import _config
 COMMANDS = {
     "info": "print version, CPU, instruction sets and threads",
     "bench": "time convolution layers on this machine",
-    "demo": "filter a photograph, learn a filter, and draw pictures of both",
+    "demo": "filter a photograph, learn a filter, learn to read digits, and draw pictures of it all",
 }
 
 

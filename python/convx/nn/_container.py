@@ -10,6 +10,7 @@ import numpy as np
 from convx import _arguments
 from convx._types import Array
 from convx.nn import _inference
+from convx.nn._activation import _Pointwise
 from convx.nn._conv import _Convolution
 from convx.nn._module import Module
 from convx.nn._norm import _BatchNorm
@@ -109,7 +110,7 @@ class Sequential(Module):
                 continue
             norm = parts[i] if i < len(parts) and self._folds(part, parts[i]) else None
             i += norm is not None
-            activation = parts[i] if i < len(parts) and hasattr(parts[i], "fused_name") else None
+            activation = parts[i] if i < len(parts) and self._fuses(parts[i]) else None
             i += activation is not None
             if not self.training:
                 steps.append(_inference.Fused(part, norm, activation))
@@ -123,6 +124,11 @@ class Sequential(Module):
             inner = type(part) is Sequential and part.training == self.training
             parts += part._flat() if inner else [part]  # type: ignore[attr-defined]
         return parts
+
+    def _fuses(self, activation: Module) -> bool:
+        # In training mode the convolution's own result is lost: the gradient must do with the output.
+        fits = isinstance(activation, _Pointwise) and activation.fused_name is not None
+        return fits and (activation._by_output or not self.training)  # type: ignore[attr-defined]
 
     def _folds(self, conv: _Convolution, norm: Module) -> bool:
         return (

@@ -50,7 +50,7 @@ class Module:
     >>> from convx import nn
     >>> class Residual(nn.Module):
     ...     def __init__(self, channels):
-    ...         self.body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding="same", rng=0), nn.Dropout(0.1))
+    ...         self.body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding="same", rng=0), nn.ReLU())
     ...
     ...     def forward(self, input):
     ...         return input + self.body(input)
@@ -75,8 +75,8 @@ class Module:
     _saved: Any = None
     _fold_batch_norm = False
 
-    def forward(self, input: Any) -> Any:
-        """Compute the output. Modules define it."""
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output, of one input as a rule. Modules define it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(input)")
 
     def backward(self, grad_output: Any) -> Any:

@@ -153,7 +153,7 @@ def best_of(call: Callable[[], Array], seconds: float) -> tuple[Array, float]:
 
 def run(photo: Array, seconds: float) -> bool:
     """Print the table and return whether all results agree."""
-    print("4. times in milliseconds (shortest), float32; difference: largest, relative to the largest value")
+    print("5. times in milliseconds (shortest), float32; difference: largest, relative to the largest value")
     print(f"   {'':<40}{'convx':>9}{'NumPy':>9}{'SciPy':>10}{'times faster':>15}{'difference':>13}")
     agree = True
     for task in tasks(photo):

@@ -1,9 +1,382 @@
 #include "algo/pool.h"
 
-convx_status cx_pool_forward(const cx_pool *pool, const cx_pool_tensors *tensors) {
-    return cx_pool_reference_forward(pool, tensors);
+#include <stdatomic.h>
+#include <string.h>
+
+#include "algo/pool_planes.h"
+#include "base/integer.h"
+#include "base/memory.h"
+#include "base/shape.h"
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+/* ---- Tensors as planes of rows ---------------------------------------------------------------------------------- */
+
+/* Whether channels lie side by side, so that they are the unit. */
+static bool channels_inside(const cx_pool *p, const cx_strides *s, const int64_t extent[3]) {
+    return p->channels > 1 && s->channel == 1 && (extent[2] == 1 || s->space[2] != 1);
 }
 
-convx_status cx_pool_backward(const cx_pool *pool, const cx_pool_tensors *tensors) {
-    return cx_pool_reference_backward(pool, tensors);
+static bool channels_near(const cx_pool *p, const cx_strides *s) { return p->channels > 1 && s->channel == 1; }
+
+static cx_pool_side side_of(const cx_pool *p, const cx_strides *s, const int64_t extent[3], int64_t unit,
+                            const void *data) {
+    const int64_t sizes[5] = {p->batch, p->channels, extent[0], extent[1], extent[2]};
+    const int64_t strides[5] = {s->batch, s->channel, s->space[0], s->space[1], s->space[2]};
+    const cx_span span = cx_span_of(5, sizes, strides);
+    return (cx_pool_side){
+        (void *)(uintptr_t)data,
+        {s->batch, unit > 1 ? 0 : s->channel, s->space[0], s->space[1], extent[2] == 1 ? unit : s->space[2]},
+        span.first,
+        span.last,
+        extent[2] == 1 || s->space[2] == unit};
+}
+
+/* Rows one after another, without gaps. */
+static bool is_solid(const cx_pool_side *side, const int64_t extent[3], int64_t unit) {
+    const int64_t row = extent[2] * unit;
+    return side->dense && (extent[1] == 1 || side->strides[3] == row) &&
+           (extent[0] == 1 || side->strides[2] == extent[1] * row);
+}
+
+/* ---- Windows ---------------------------------------------------------------------------------------------------- */
+
+static void find_even(cx_pool_axis *a) {
+    const int64_t middle = a->out / 2;
+    a->even_first = a->even_end = middle;
+    if (a->out == 0) return;
+    const int64_t places = a->windows[middle].places;
+    while (a->even_first > 0 && a->windows[a->even_first - 1].places == places &&
+           a->windows[a->even_first - 1].count > 0)
+        --a->even_first;
+    while (a->even_end < a->out && a->windows[a->even_end].places == places && a->windows[a->even_end].count > 0)
+        ++a->even_end;
+    if (a->even_end == middle) a->even_first = a->even_end = -1;
+}
+
+static void forward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_axis *a) {
+    *a = (cx_pool_axis){.in = p->in[d],
+                        .out = p->out[d],
+                        .tap = p->dilation[d],
+                        .sliding = !p->adaptive,
+                        .kernel = p->kernel[d],
+                        .stride = p->stride[d],
+                        .pad = p->pad[d],
+                        .windows = windows};
+    if (p->adaptive && p->in[d] % p->out[d] == 0) {
+        a->sliding = true;
+        a->kernel = a->stride = p->in[d] / p->out[d];
+        a->pad = 0;
+    }
+    const int64_t reach = (a->kernel - 1) * a->tap;
+    for (int64_t o = 0; o < a->out; ++o) {
+        const int64_t start = o * a->stride - a->pad;
+        if (a->sliding && start >= 0 && start + reach < a->in)
+            windows[o] = (cx_window){start, a->kernel, a->kernel};
+        else
+            windows[o] = cx_pool_window(p, d, o);
+    }
+    find_even(a);
+}
+
+static int64_t gcd(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* For each place of the input, the output places whose windows hold it. */
+static void backward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_axis *a) {
+    const int64_t s = p->stride[d], k = p->kernel[d], tap = p->dilation[d], pad = p->pad[d], out = p->out[d];
+    *a = (cx_pool_axis){.in = out, .out = p->in[d], .tap = 1, .windows = windows};
+    if (!p->adaptive && s == 1) {
+        a->sliding = true;
+        a->stride = 1;
+        a->kernel = k;
+        a->tap = tap;
+        a->pad = (k - 1) * tap - pad;
+    } else if (!p->adaptive) {
+        a->tap = tap / gcd(s, tap);
+    }
+    int64_t first = 0, end = 0; /* of adaptive windows */
+    for (int64_t i = 0; i < a->out; ++i) {
+        if (p->adaptive) {
+            while (end < out && cx_pool_window(p, d, end).first <= i) ++end;
+            for (; first < end; ++first) {
+                const cx_window w = cx_pool_window(p, d, first);
+                if (w.first + w.count > i) break;
+            }
+            windows[i] = (cx_window){first, end - first, 1};
+            continue;
+        }
+        const int64_t place = i + pad, last = cx_min(out - 1, place / s);
+        int64_t o = cx_max(0, -cx_floor_div((k - 1) * tap - place, s));
+        while (o <= last && (place - o * s) % tap != 0) ++o;
+        windows[i] = (cx_window){o, o <= last ? (last - o) / a->tap + 1 : 0, 1};
+    }
+    find_even(a);
+}
+
+static bool takes_all(const cx_pool_axis *a) {
+    return a->out == 1 && a->windows[0].count == a->in && (a->in == 1 || a->tap == 1);
+}
+
+static void take_over(cx_pool_axis *a, const cx_pool_axis *inner) {
+    a->in *= inner->in;
+    a->windows[0] = (cx_window){0, a->in, a->windows[0].places * inner->windows[0].places};
+    a->sliding = true;
+    a->kernel = a->in;
+    a->stride = a->tap = 1;
+    a->pad = 0;
+}
+
+static void make_one(cx_pool_axis *a) {
+    a->in = a->kernel = a->stride = a->tap = 1;
+    a->pad = 0;
+    a->sliding = true;
+    a->windows[0] = (cx_window){0, 1, 1};
+}
+
+/* A global pooling reads its planes as one long row, or one column of rows of channels. */
+static void merge_global(cx_pool_job *job) {
+    cx_pool_axis *a = job->axis;
+    const int64_t extent[3] = {a[0].in, a[1].in, a[2].in};
+    if (!takes_all(&a[0]) || !takes_all(&a[1]) || !takes_all(&a[2]) || !is_solid(&job->from, extent, job->unit) ||
+        job->op == CX_POOL_ARGMAX)
+        return;
+    const bool rows = job->unit > 1;
+    take_over(&a[0], &a[1]);
+    take_over(&a[0], &a[2]);
+    cx_pool_axis *into = &a[rows ? 1 : 2];
+    into->in = into->kernel = a[0].in;
+    into->stride = into->tap = 1;
+    into->pad = 0;
+    into->sliding = true;
+    into->windows[0] = a[0].windows[0];
+    make_one(&a[0]);
+    make_one(&a[rows ? 2 : 1]);
+    if (!rows) return;
+    job->from.strides[3] = job->unit;
+    job->from.dense = job->to.dense = true;
+    job->from.strides[4] = job->to.strides[4] = job->unit;
+    /* Channels in blocks, so that threads share them. */
+    for (int64_t block = 256; block >= 64; block -= 16)
+        if (job->unit > block && job->unit % block == 0) {
+            job->planes = job->unit / block;
+            job->from.strides[1] = job->to.strides[1] = block;
+            job->unit = block;
+            return;
+        }
+}
+
+static cx_window *windows_of(cx_pool_axis axis[3], cx_window *all, const int64_t out[3], int d) {
+    (void)axis;
+    return all + (d > 0 ? out[0] : 0) + (d > 1 ? out[1] : 0);
+}
+
+static cx_window *new_windows(const int64_t out[3]) {
+    return cx_aligned_alloc((size_t)(out[0] + out[1] + out[2]) * sizeof(cx_window));
+}
+
+static cx_pool_job new_job(const cx_pool *p, cx_pool_op op, int64_t unit) {
+    return (cx_pool_job){.kernels = &cx_kernels_get(p->dtype)->layers->pool,
+                         .op = op,
+                         .size = cx_dtype_size(p->dtype),
+                         .batch = p->batch,
+                         .planes = unit > 1 ? 1 : p->channels,
+                         .unit = unit};
+}
+
+/* Indices are counted in integers of the dtype's size. */
+static bool indices_fit(const cx_pool *p) {
+    int64_t places;
+    return cx_mul(p->in[0], p->in[1], &places) && cx_mul(places, p->in[2], &places) &&
+           (p->dtype == CONVX_FLOAT64 || places < INT32_MAX);
+}
+
+/* ---- Forward ---------------------------------------------------------------------------------------------------- */
+
+convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
+    if (t->found && !indices_fit(p)) return cx_pool_reference_forward(p, t);
+    const bool inside =
+        channels_inside(p, &p->x, p->in) && channels_near(p, &p->y) && (!t->found || channels_near(p, &p->index));
+    const int64_t unit = inside ? p->channels : 1;
+    cx_pool_job job = new_job(p, !p->max ? CX_POOL_SUM : t->found ? CX_POOL_ARGMAX : CX_POOL_MAX, unit);
+    job.divided = !p->max;
+    job.divisor = p->divisor;
+    cx_window *windows = new_windows(p->out);
+    if (!windows) return CONVX_OUT_OF_MEMORY;
+    for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(job.axis, windows, p->out, d), &job.axis[d]);
+    job.from = side_of(p, &p->x, p->in, unit, t->x);
+    job.to = side_of(p, &p->y, p->out, unit, t->result);
+    if (t->found) job.index = side_of(p, &p->index, p->out, unit, t->found);
+    merge_global(&job);
+    const convx_status status = cx_pool_planes(&job);
+    cx_aligned_free(windows);
+    return status;
+}
+
+/* ---- Backward --------------------------------------------------------------------------------------------------- */
+
+/* The one divisor of every window, or 0 where they differ. */
+static int64_t common_divisor(const cx_pool *p, const cx_pool_axis axis[3]) {
+    if (p->divisor) return p->divisor;
+    int64_t product = 1;
+    for (int d = 0; d < 3; ++d) {
+        const int64_t places = axis[d].windows[0].places;
+        for (int64_t o = 1; o < axis[d].out; ++o)
+            if (axis[d].windows[o].places != places) return 0;
+        product *= cx_max(1, places);
+    }
+    return product;
+}
+
+/* y / places, as a dense tensor in the order of y's memory. */
+typedef struct share_run {
+    const cx_pool *pool;
+    const cx_pool_kernels *kernels;
+    const cx_pool_axis *axis;
+    cx_pool_side from, to;
+    int64_t unit;
+    size_t size;
+} share_run;
+
+static void share_row(void *context, int64_t index, int worker) {
+    const share_run *run = context;
+    const cx_pool *p = run->pool;
+    const int64_t h = index % p->out[1], d = index / p->out[1] % p->out[0], plane = index / p->out[1] / p->out[0];
+    const int64_t planes = run->unit > 1 ? 1 : p->channels, at[4] = {plane / planes, plane % planes, d, h};
+    (void)worker;
+    const char *from = run->from.data;
+    char *to = run->to.data;
+    for (int i = 0; i < 4; ++i) {
+        from = cx_at(from, at[i] * run->from.strides[i], run->size);
+        to = cx_at_mut(to, at[i] * run->to.strides[i], run->size);
+    }
+    const int64_t places = run->axis[0].windows[d].places * run->axis[1].windows[h].places;
+    for (int64_t w = 0; w < p->out[2];) {
+        const bool even = run->from.dense && w == run->axis[2].even_first;
+        const int64_t end = even ? run->axis[2].even_end : w + 1;
+        run->kernels->divide(cx_at_mut(to, w * run->unit, run->size), cx_at(from, w * run->from.strides[4], run->size),
+                             cx_max(1, places * run->axis[2].windows[w].places), (end - w) * run->unit);
+        w = end;
+    }
+}
+
+static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t) {
+    const bool inside = channels_inside(p, &p->y, p->out) && channels_near(p, &p->gx);
+    const int64_t unit = inside ? p->channels : 1;
+    cx_pool_job job = new_job(p, CX_POOL_SUM, unit);
+    cx_window *forward = new_windows(p->out), *backward = new_windows(p->in);
+    void *shared = NULL;
+    convx_status status = CONVX_OUT_OF_MEMORY;
+    if (!forward || !backward) goto done;
+    cx_pool_axis axis[3];
+    for (int d = 0; d < 3; ++d) {
+        forward_axis(p, d, windows_of(axis, forward, p->out, d), &axis[d]);
+        backward_axis(p, d, windows_of(job.axis, backward, p->in, d), &job.axis[d]);
+    }
+    job.from = side_of(p, &p->y, p->out, unit, t->y);
+    job.to = side_of(p, &p->gx, p->in, unit, t->result);
+    job.divisor = common_divisor(p, axis);
+    job.divided = job.divisor != 0;
+    if (!job.divided) {
+        const int64_t row = p->out[2] * unit, plane = p->out[0] * p->out[1] * row;
+        shared = cx_scratch_acquire((size_t)(p->batch * p->channels * cx_count3(p->out)) * job.size);
+        if (!shared) goto done;
+        const cx_pool_side to = {shared,
+                                 {plane * job.planes, unit > 1 ? 0 : plane, p->out[1] * row, row, unit},
+                                 0,
+                                 p->batch * p->channels * cx_count3(p->out) - 1,
+                                 true};
+        share_run run = {p, job.kernels, axis, job.from, to, unit, job.size};
+        cx_parallel_for(p->batch * job.planes * p->out[0] * p->out[1], to.last < 32768 ? 1 : cx_threads_get(),
+                        share_row, &run);
+        job.from = to;
+    }
+    status = cx_pool_planes(&job);
+done:
+    cx_scratch_release(shared);
+    cx_aligned_free(forward);
+    cx_aligned_free(backward);
+    return status;
+}
+
+typedef struct given_run {
+    const cx_pool *pool;
+    const cx_pool_kernels *kernels;
+    cx_pool_side y, index, gx;
+    int64_t unit, planes, places;
+    size_t size;
+    atomic_bool invalid;
+} given_run;
+
+static void scatter_plane(void *context, int64_t plane, int worker) {
+    given_run *run = context;
+    const cx_pool *p = run->pool;
+    const int64_t n = plane / run->planes, c = plane % run->planes;
+    (void)worker;
+    void *gx = cx_at_mut(run->gx.data, n * run->gx.strides[0] + c * run->gx.strides[1], run->size);
+    memset(gx, 0, (size_t)(run->places * run->unit) * run->size);
+    for (int64_t d = 0; d < p->out[0]; ++d)
+        for (int64_t h = 0; h < p->out[1]; ++h) {
+            const int64_t at[4] = {n, c, d, h};
+            const int64_t *index = run->index.data;
+            const void *y = run->y.data;
+            for (int i = 0; i < 4; ++i) {
+                index += at[i] * run->index.strides[i];
+                y = cx_at(y, at[i] * run->y.strides[i], run->size);
+            }
+            const bool whole = run->y.dense && run->index.dense;
+            const int64_t steps = whole ? 1 : p->out[2], length = (whole ? p->out[2] : 1) * run->unit;
+            for (int64_t w = 0; w < steps; ++w)
+                if (!run->kernels->scatter_given(gx, index + w * run->index.strides[4],
+                                                 cx_at(y, w * run->y.strides[4], run->size), run->unit, length,
+                                                 run->places))
+                    atomic_store_explicit(&run->invalid, true, memory_order_relaxed);
+        }
+}
+
+static convx_status max_backward_given(const cx_pool *p, const cx_pool_tensors *t) {
+    const bool inside = channels_inside(p, &p->y, p->out) && channels_near(p, &p->gx) && channels_near(p, &p->index);
+    const int64_t unit = inside ? p->channels : 1;
+    given_run run = {.pool = p,
+                     .kernels = &cx_kernels_get(p->dtype)->layers->pool,
+                     .y = side_of(p, &p->y, p->out, unit, t->y),
+                     .index = side_of(p, &p->index, p->out, unit, t->indices),
+                     .gx = side_of(p, &p->gx, p->in, unit, t->result),
+                     .unit = unit,
+                     .planes = unit > 1 ? 1 : p->channels,
+                     .places = cx_count3(p->in),
+                     .size = cx_dtype_size(p->dtype)};
+    if (!is_solid(&run.gx, p->in, unit)) return cx_pool_reference_backward(p, t);
+    const int64_t planes = p->batch * run.planes;
+    cx_parallel_for(planes, planes * run.places * unit < 32768 ? 1 : cx_threads_get(), scatter_plane, &run);
+    return atomic_load(&run.invalid) ? CONVX_INVALID_INDEX : CONVX_OK;
+}
+
+static convx_status max_backward(const cx_pool *p, const cx_pool_tensors *t) {
+    const bool inside = channels_inside(p, &p->x, p->in) && channels_near(p, &p->gx) && channels_near(p, &p->y);
+    const int64_t unit = inside ? p->channels : 1;
+    cx_pool_job job = new_job(p, CX_POOL_ARGMAX, unit);
+    job.from = side_of(p, &p->x, p->in, unit, t->x);
+    job.to = side_of(p, &p->gx, p->in, unit, t->result);
+    job.grad = side_of(p, &p->y, p->out, unit, t->y);
+    job.scatters = true;
+    if (!indices_fit(p) || !is_solid(&job.to, p->in, unit)) return cx_pool_reference_backward(p, t);
+    cx_window *windows = new_windows(p->out);
+    if (!windows) return CONVX_OUT_OF_MEMORY;
+    for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(job.axis, windows, p->out, d), &job.axis[d]);
+    const convx_status status = cx_pool_planes(&job);
+    cx_aligned_free(windows);
+    return status;
+}
+
+convx_status cx_pool_backward(const cx_pool *p, const cx_pool_tensors *t) {
+    if (cx_pool_is_empty(p)) return cx_pool_reference_backward(p, t);
+    if (!p->max) return average_backward(p, t);
+    return t->indices ? max_backward_given(p, t) : max_backward(p, t);
 }

@@ -8,6 +8,7 @@
 #include "vec/vec.h"
 
 #include "kernels/pointwise.h"
+#include "kernels/pool_windows.h"
 #include "kernels/softmax.h"
 
 extern const cx_layer_kernels CX_LAYER_TABLE;
@@ -15,5 +16,6 @@ extern const cx_layer_kernels CX_LAYER_TABLE;
 const cx_layer_kernels CX_LAYER_TABLE = {
     .lanes = LANES,
     .pointwise = pointwise,
+    .pool = POOL_KERNELS,
     .softmax = SOFTMAX_KERNELS,
 };

@@ -7,12 +7,14 @@
 #define CX_KERNELS_LAYER_KERNELS_H
 
 #include "kernels/pointwise_kernels.h"
+#include "kernels/pool_kernels.h"
 #include "kernels/softmax_kernels.h"
 
 typedef struct cx_layer_kernels {
     int lanes; /* elements of a vector */
     cx_pointwise_kernel pointwise;
     cx_softmax_kernels softmax;
+    cx_pool_kernels pool;
 } cx_layer_kernels;
 
 #endif

@@ -1,0 +1,56 @@
+/*
+ * Kernels of pooling: windows along rows and columns of scratch memory. Pointers are to elements of the table's dtype.
+ *
+ * `op` combines values in the order of memory, earlier first. CX_POOL_ARGMAX carries beside each value its index, an
+ * integer of the same size: of equal values the first one stays, of NaN the last. Counts n of elements are rounded up to whole
+ * vectors: so far memory is read and written.
+ */
+#ifndef CX_KERNELS_POOL_KERNELS_H
+#define CX_KERNELS_POOL_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum cx_pool_op { CX_POOL_SUM, CX_POOL_MAX, CX_POOL_ARGMAX } cx_pool_op;
+
+/* A place in scratch memory; index is read and written by CX_POOL_ARGMAX only. */
+typedef struct cx_pool_place {
+    void *value;
+    void *index;
+} cx_pool_place;
+
+enum { CX_POOL_TILE = 4 }; /* vectors; `columns` rounds its n up to this many */
+
+typedef struct cx_pool_kernels {
+    int lanes; /* elements of a vector */
+    /* to[i] = op of from[t * step + i] over t < count, after what stands in `to` if `more`. */
+    void (*rows)(cx_pool_op op, cx_pool_place to, cx_pool_place from, int64_t step, int64_t count, int64_t n,
+                 bool more);
+    /* to[i] = op of from[i + t * step] over t < taps: a number of steps that grows with log(taps). work: like `from`, if taps > 4. */
+    void (*slide)(cx_pool_op op, cx_pool_place to, cx_pool_place from, cx_pool_place work, int64_t step, int64_t taps,
+                  int64_t n);
+    /*
+     * Windows of `taps` rows, `step` elements apart: to row o = op of the rows o * stride ... of from, o < count, by suffixes and
+     * prefixes of blocks of `taps` rows (van Herk 1992; Gil and Werman 1993). work: taps * CX_POOL_TILE vectors.
+     */
+    void (*columns)(cx_pool_op op, cx_pool_place to, cx_pool_place from, cx_pool_place work, int64_t step, int64_t taps,
+                    int64_t stride, int64_t count, int64_t n);
+    /* to[i] = from[i * stride], for values or indices. */
+    void (*pick)(void *to, const void *from, int64_t stride, int64_t n);
+    /* *to = op of n elements, exactly as many; sum or max. */
+    void (*reduce)(cx_pool_op op, void *to, const void *from, int64_t n);
+    /* to[i] = from[i] / divisor, exactly n. */
+    void (*divide)(void *to, const void *from, int64_t divisor, int64_t n);
+    /* to[i] = value: 0 for sums, -infinity for maxima; exactly n. */
+    void (*fill)(cx_pool_op op, void *to, int64_t n);
+    /* Indices: to[i * unit + c] = first + i for c < unit; then to[i] += offset; and widened. Exactly n. */
+    void (*count)(void *to, int64_t first, int64_t unit, int64_t n);
+    void (*shift)(void *to, int64_t offset, int64_t n);
+    void (*widen)(int64_t *to, const void *from, int64_t n);
+    /* x[index[i] * unit + i % unit] += from[i], where the index is not negative. */
+    void (*scatter)(void *x, const void *index, const void *from, int64_t unit, int64_t n);
+    /* The same by a caller's indices, which are checked: false where one is neither -1 nor below `places`. */
+    bool (*scatter_given)(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n, int64_t places);
+} cx_pool_kernels;
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * Template: windows along rows and columns. See pool_kernels.h, whose functions these are.
+ *
+ * Parameters: those of vec/vec.h. Gives POOL_KERNELS, an initialiser.
+ */
+#include "kernels/pool_kernels.h"
+#include "vec/shuffle.h"
+
+typedef real_bits vec_bits_unaligned __attribute__((vector_size(CX_BYTES), aligned(sizeof(real)), may_alias));
+
+typedef struct pool_item {
+    vec value;
+    vec_bits index;
+} pool_item;
+
+#define POOL_INLINE static inline __attribute__((always_inline))
+
+POOL_INLINE pool_item pool_load(const cx_pool_op op, cx_pool_place from, int64_t at) {
+    pool_item item = {v_load((const real *)from.value + at), {0}};
+    if (op == CX_POOL_ARGMAX) item.index = *(const vec_bits_unaligned *)((const real_bits *)from.index + at);
+    return item;
+}
+
+POOL_INLINE void pool_store(const cx_pool_op op, cx_pool_place to, int64_t at, pool_item item) {
+    v_store((real *)to.value + at, item.value);
+    if (op == CX_POOL_ARGMAX) *(vec_bits_unaligned *)((real_bits *)to.index + at) = item.index;
+}
+
+/* Where the later value takes the place of the earlier one. */
+POOL_INLINE vec_bits pool_taken(vec earlier, vec later) {
+#if CX_LANE_COUNT == 1 /* GCC 12 gets comparisons of one lane wrong */
+    real a, b;
+    memcpy(&a, &earlier, sizeof a);
+    memcpy(&b, &later, sizeof b);
+    const real_bits mask = b > a || b != b ? -1 : 0;
+    vec_bits taken;
+    memcpy(&taken, &mask, sizeof taken);
+    return taken;
+#else
+    return (vec_bits)(later > earlier) | (vec_bits)(later != later);
+#endif
+}
+
+POOL_INLINE pool_item pool_combine(const cx_pool_op op, pool_item earlier, pool_item later) {
+    if (op == CX_POOL_SUM) return (pool_item){earlier.value + later.value, {0}};
+    const vec_bits taken = pool_taken(earlier.value, later.value);
+    pool_item item = {v_select(taken, later.value, earlier.value), {0}};
+    if (op == CX_POOL_ARGMAX) item.index = (taken & later.index) | (~taken & earlier.index);
+    return item;
+}
+
+/* Four rows at a time: in place (to == from) where there are no more, since nothing is read behind what was written. */
+POOL_INLINE void pool_rows_of(const cx_pool_op op, cx_pool_place to, cx_pool_place from, int64_t step, int64_t count,
+                              int64_t n, bool more) {
+    for (int64_t first = 0; first < count; first += 4, more = true) {
+        const int64_t at = first * step, taps = count - first;
+        for (int64_t j = 0; j < n; j += LANES) {
+            pool_item item = pool_load(op, from, at + j);
+            if (taps > 1) item = pool_combine(op, item, pool_load(op, from, at + step + j));
+            if (taps > 2) item = pool_combine(op, item, pool_load(op, from, at + 2 * step + j));
+            if (taps > 3) item = pool_combine(op, item, pool_load(op, from, at + 3 * step + j));
+            if (more) item = pool_combine(op, pool_load(op, to, j), item);
+            pool_store(op, to, j, item);
+        }
+    }
+}
+
+static void pool_rows(cx_pool_op op, cx_pool_place to, cx_pool_place from, int64_t step, int64_t count, int64_t n,
+                      bool more) {
+    if (op == CX_POOL_SUM)
+        pool_rows_of(CX_POOL_SUM, to, from, step, count, n, more);
+    else if (op == CX_POOL_MAX)
+        pool_rows_of(CX_POOL_MAX, to, from, step, count, n, more);
+    else
+        pool_rows_of(CX_POOL_ARGMAX, to, from, step, count, n, more);
+}
+
+static cx_pool_place pool_ahead(cx_pool_place place, int64_t elements) {
+    return (cx_pool_place){(real *)place.value + elements, place.index ? (real_bits *)place.index + elements : NULL};
+}
+
+/*
+ * Windows of 1, 4, 16, ... taps, each from the one before. Sums take from each as many as the digit of `taps` to the base four
+ * says; maxima may overlap, and take from the last one only.
+ */
+static void pool_slide(cx_pool_op op, cx_pool_place to, cx_pool_place from, cx_pool_place work, int64_t step,
+                       int64_t taps, int64_t n) {
+    if (taps <= 4) {
+        pool_rows(op, to, from, step, taps, n, false);
+        return;
+    }
+    int64_t width = 1, done = 0;
+    for (;; width *= 4) {
+        if (op == CX_POOL_SUM) {
+            const int64_t digit = taps / width % 4;
+            if (digit) pool_rows(op, to, pool_ahead(from, done * step), width * step, digit, n, done > 0);
+            done += digit * width;
+        }
+        if (taps < 4 * width) break;
+        pool_rows(op, work, from, width * step, 4, n + (taps - 4 * width) * step, false);
+        from = work;
+    }
+    if (op == CX_POOL_SUM) return;
+    const int64_t whole = taps / width;
+    if (whole == 1) {
+        pool_rows(op, to, from, (taps - width) * step, taps > width ? 2 : 1, n, false);
+        return;
+    }
+    pool_rows(op, to, from, width * step, whole, n, false);
+    if (taps % width) pool_rows(op, to, pool_ahead(from, (taps - width) * step), 0, 1, n, true);
+}
+
+POOL_INLINE void pool_columns_of(const cx_pool_op op, cx_pool_place to, cx_pool_place from, cx_pool_place work,
+                                 int64_t step, int64_t taps, int64_t stride, int64_t count, int64_t n) {
+    enum { tile = CX_POOL_TILE * CX_BYTES / sizeof(real) };
+    const int64_t rows = (count - 1) * stride + 1;
+    for (int64_t j = 0; j < n; j += tile) {
+        for (int64_t first = 0; first < rows; first += taps) {
+            pool_item run[CX_POOL_TILE];
+            for (int v = 0; v < CX_POOL_TILE; ++v) {
+                run[v] = pool_load(op, from, (first + taps - 1) * step + j + v * LANES);
+                pool_store(op, work, (taps - 1) * tile + v * LANES, run[v]);
+            }
+            for (int64_t r = taps - 2; r >= 0; --r)
+                for (int v = 0; v < CX_POOL_TILE; ++v) {
+                    run[v] = pool_combine(op, pool_load(op, from, (first + r) * step + j + v * LANES), run[v]);
+                    pool_store(op, work, r * tile + v * LANES, run[v]);
+                }
+            if (first % stride == 0)
+                for (int v = 0; v < CX_POOL_TILE; ++v)
+                    pool_store(op, to, first / stride * step + j + v * LANES, run[v]);
+            const int64_t end = rows - first < taps ? rows - first : taps;
+            for (int64_t r = 1; r < end; ++r) {
+                const bool wanted = (first + r) % stride == 0;
+                for (int v = 0; v < CX_POOL_TILE; ++v) {
+                    const pool_item next = pool_load(op, from, (first + taps + r - 1) * step + j + v * LANES);
+                    run[v] = r == 1 ? next : pool_combine(op, run[v], next);
+                    if (wanted)
+                        pool_store(op, to, (first + r) / stride * step + j + v * LANES,
+                                   pool_combine(op, pool_load(op, work, r * tile + v * LANES), run[v]));
+                }
+            }
+        }
+    }
+}
+
+static void pool_columns(cx_pool_op op, cx_pool_place to, cx_pool_place from, cx_pool_place work, int64_t step,
+                         int64_t taps, int64_t stride, int64_t count, int64_t n) {
+    if (op == CX_POOL_SUM)
+        pool_columns_of(CX_POOL_SUM, to, from, work, step, taps, stride, count, n);
+    else if (op == CX_POOL_MAX)
+        pool_columns_of(CX_POOL_MAX, to, from, work, step, taps, stride, count, n);
+    else
+        pool_columns_of(CX_POOL_ARGMAX, to, from, work, step, taps, stride, count, n);
+}
+
+static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
+    real *y = to;
+    const real *x = from;
+    int64_t i = 0;
+    if (stride == 2)
+        for (; i + LANES <= n; i += LANES) v_store(y + i, v_even(v_load(x + 2 * i), v_load(x + 2 * i + LANES)));
+    for (; i < n; ++i) memcpy(y + i, x + i * stride, sizeof(real));
+}
+
+static void pool_reduce(cx_pool_op op, void *to, const void *from, int64_t n) {
+    enum { chains = 4 };
+    const real *x = from;
+    real result = op == CX_POOL_SUM ? 0 : x[0];
+    int64_t i = 0;
+    if (n >= chains * LANES) {
+        const cx_pool_place all = {(void *)(uintptr_t)from, NULL};
+        pool_item run[chains];
+        for (int v = 0; v < chains; ++v) run[v] = pool_load(CX_POOL_SUM, all, v * LANES);
+        if (op == CX_POOL_SUM)
+            for (i = chains * LANES; i + chains * LANES <= n; i += chains * LANES)
+                for (int v = 0; v < chains; ++v)
+                    run[v] = pool_combine(CX_POOL_SUM, run[v], pool_load(CX_POOL_SUM, all, i + v * LANES));
+        else
+            for (i = chains * LANES; i + chains * LANES <= n; i += chains * LANES)
+                for (int v = 0; v < chains; ++v)
+                    run[v] = pool_combine(CX_POOL_MAX, run[v], pool_load(CX_POOL_MAX, all, i + v * LANES));
+        if (op == CX_POOL_SUM) {
+            result = v_sum((run[0].value + run[1].value) + (run[2].value + run[3].value));
+        } else {
+            for (int v = 1; v < chains; ++v) run[0] = pool_combine(CX_POOL_MAX, run[0], run[v]);
+            real lanes[CX_BYTES / sizeof(real)];
+            v_store(lanes, run[0].value);
+            result = lanes[0];
+            for (int v = 1; v < LANES; ++v)
+                if (lanes[v] > result || lanes[v] != lanes[v]) result = lanes[v];
+        }
+    }
+    for (; i < n; ++i) {
+        if (op == CX_POOL_SUM)
+            result += x[i];
+        else if (x[i] > result || x[i] != x[i])
+            result = x[i];
+    }
+    *(real *)to = result;
+}
+
+static void pool_divide(void *to, const void *from, int64_t divisor, int64_t n) {
+    real *y = to;
+    const real *x = from, by = (real)divisor;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) v_store(y + i, v_load(x + i) / v_splat(by));
+    for (; i < n; ++i) y[i] = x[i] / by;
+}
+
+static void pool_fill(cx_pool_op op, void *to, int64_t n) {
+    const real value = op == CX_POOL_SUM ? 0 : -(real)__builtin_inff();
+    for (int64_t i = 0; i < n; ++i) ((real *)to)[i] = value;
+}
+
+static void pool_count(void *to, int64_t first, int64_t unit, int64_t n) {
+    real_bits *index = to;
+    for (int64_t i = 0; i < n; i += unit, ++first)
+        for (int64_t c = 0; c < unit && i + c < n; ++c) index[i + c] = (real_bits)first;
+}
+
+static void pool_shift(void *to, int64_t offset, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) ((real_bits *)to)[i] += (real_bits)offset;
+}
+
+static void pool_widen(int64_t *to, const void *from, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) to[i] = ((const real_bits *)from)[i];
+}
+
+static void pool_scatter(void *x, const void *index, const void *from, int64_t unit, int64_t n) {
+    const real_bits *at = index;
+    if (unit == 1) {
+        for (int64_t i = 0; i < n; ++i)
+            if (at[i] >= 0) ((real *)x)[at[i]] += ((const real *)from)[i];
+        return;
+    }
+    for (int64_t i = 0; i < n; i += unit)
+        for (int64_t c = 0; c < unit; ++c)
+            if (at[i + c] >= 0) ((real *)x)[(int64_t)at[i + c] * unit + c] += ((const real *)from)[i + c];
+}
+
+static bool pool_scatter_given(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n,
+                               int64_t places) {
+    bool valid = true;
+    for (int64_t i = 0; i < n; i += unit)
+        for (int64_t c = 0; c < unit; ++c) {
+            const int64_t at = index[i + c];
+            if (at >= 0 && at < places)
+                ((real *)x)[at * unit + c] += ((const real *)from)[i + c];
+            else
+                valid = valid && at == -1;
+        }
+    return valid;
+}
+
+#define POOL_KERNELS                                                                                \
+    {LANES,     pool_rows,  pool_slide, pool_columns, pool_pick,    pool_reduce,       pool_divide, \
+     pool_fill, pool_count, pool_shift, pool_widen,   pool_scatter, pool_scatter_given}

@@ -62,6 +62,7 @@ static void forward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_ax
                         .kernel = p->kernel[d],
                         .stride = p->stride[d],
                         .pad = p->pad[d],
+                        .spacing = 1,
                         .windows = windows};
     if (p->adaptive && p->in[d] % p->out[d] == 0) {
         a->sliding = true;
@@ -88,22 +89,30 @@ static int64_t gcd(int64_t a, int64_t b) {
     return a;
 }
 
-/* For each place of the input, the output places whose windows hold it. */
-static void backward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_axis *a) {
-    const int64_t s = p->stride[d], k = p->kernel[d], tap = p->dilation[d], pad = p->pad[d], out = p->out[d];
-    *a = (cx_pool_axis){.in = out, .out = p->in[d], .tap = 1, .windows = windows};
-    if (!p->adaptive && s == 1) {
+/*
+ * For each place of the input, the output places whose windows hold it. Along rows of single places, where a stride leaves
+ * gaps between them, it is cheaper to put zeros there.
+ */
+static void backward_axis(const cx_pool *p, int d, int64_t unit, cx_window *windows, cx_pool_axis *a) {
+    const int64_t out = p->out[d];
+    const bool even = p->adaptive && p->in[d] % out == 0, sliding = !p->adaptive || even;
+    const int64_t s = even ? p->in[d] / out : p->stride[d], k = even ? s : p->kernel[d];
+    const int64_t tap = p->dilation[d], pad = p->pad[d];
+    *a = (cx_pool_axis){.in = out, .out = p->in[d], .tap = 1, .spacing = 1, .windows = windows};
+    if (sliding && (s == 1 || (d == 2 && unit == 1))) {
         a->sliding = true;
         a->stride = 1;
         a->kernel = k;
         a->tap = tap;
+        a->spacing = s;
         a->pad = (k - 1) * tap - pad;
-    } else if (!p->adaptive) {
+    } else if (sliding) {
         a->tap = tap / gcd(s, tap);
     }
+    const int64_t step = tap / gcd(s, tap);
     int64_t first = 0, end = 0; /* of adaptive windows */
     for (int64_t i = 0; i < a->out; ++i) {
-        if (p->adaptive) {
+        if (!sliding) {
             while (end < out && cx_pool_window(p, d, end).first <= i) ++end;
             for (; first < end; ++first) {
                 const cx_window w = cx_pool_window(p, d, first);
@@ -115,9 +124,11 @@ static void backward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_a
         const int64_t place = i + pad, last = cx_min(out - 1, place / s);
         int64_t o = cx_max(0, -cx_floor_div((k - 1) * tap - place, s));
         while (o <= last && (place - o * s) % tap != 0) ++o;
-        windows[i] = (cx_window){o, o <= last ? (last - o) / a->tap + 1 : 0, 1};
+        windows[i] = (cx_window){o, o <= last ? (last - o) / step + 1 : 0, 1};
     }
     find_even(a);
+    /* Places that no window holds are zeros of the row like others, not apart. */
+    if (a->spacing > 1) a->even_first = 0, a->even_end = a->out;
 }
 
 static bool takes_all(const cx_pool_axis *a) {
@@ -128,13 +139,14 @@ static void take_over(cx_pool_axis *a, const cx_pool_axis *inner) {
     a->in *= inner->in;
     a->windows[0] = (cx_window){0, a->in, a->windows[0].places * inner->windows[0].places};
     a->sliding = true;
+    a->spacing = 1;
     a->kernel = a->in;
     a->stride = a->tap = 1;
     a->pad = 0;
 }
 
 static void make_one(cx_pool_axis *a) {
-    a->in = a->kernel = a->stride = a->tap = 1;
+    a->in = a->kernel = a->stride = a->tap = a->spacing = 1;
     a->pad = 0;
     a->sliding = true;
     a->windows[0] = (cx_window){0, 1, 1};
@@ -144,8 +156,8 @@ static void make_one(cx_pool_axis *a) {
 static void merge_global(cx_pool_job *job) {
     cx_pool_axis *a = job->axis;
     const int64_t extent[3] = {a[0].in, a[1].in, a[2].in};
-    if (!takes_all(&a[0]) || !takes_all(&a[1]) || !takes_all(&a[2]) || !is_solid(&job->from, extent, job->unit) ||
-        job->op == CX_POOL_ARGMAX)
+    if (a[2].spacing > 1 || !takes_all(&a[0]) || !takes_all(&a[1]) || !takes_all(&a[2]) ||
+        !is_solid(&job->from, extent, job->unit) || job->op == CX_POOL_ARGMAX)
         return;
     const bool rows = job->unit > 1;
     take_over(&a[0], &a[1]);
@@ -277,7 +289,7 @@ static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t)
     cx_pool_axis axis[3];
     for (int d = 0; d < 3; ++d) {
         forward_axis(p, d, windows_of(axis, forward, p->out, d), &axis[d]);
-        backward_axis(p, d, windows_of(job.axis, backward, p->in, d), &job.axis[d]);
+        backward_axis(p, d, unit, windows_of(job.axis, backward, p->in, d), &job.axis[d]);
     }
     job.from = side_of(p, &p->y, p->out, unit, t->y);
     job.to = side_of(p, &p->gx, p->in, unit, t->result);
@@ -314,6 +326,12 @@ typedef struct given_run {
     atomic_bool invalid;
 } given_run;
 
+/* Whether y and its indices follow each other without gaps, so that a plane is one row. */
+static bool in_one_piece(const given_run *run) {
+    const int64_t *out = run->pool->out;
+    return is_solid(&run->y, out, run->unit) && is_solid(&run->index, out, run->unit);
+}
+
 static void scatter_plane(void *context, int64_t plane, int worker) {
     given_run *run = context;
     const cx_pool *p = run->pool;
@@ -321,8 +339,10 @@ static void scatter_plane(void *context, int64_t plane, int worker) {
     (void)worker;
     void *gx = cx_at_mut(run->gx.data, n * run->gx.strides[0] + c * run->gx.strides[1], run->size);
     memset(gx, 0, (size_t)(run->places * run->unit) * run->size);
-    for (int64_t d = 0; d < p->out[0]; ++d)
-        for (int64_t h = 0; h < p->out[1]; ++h) {
+    const bool one = in_one_piece(run);
+    const int64_t depths = one ? 1 : p->out[0], rows = one ? 1 : p->out[1], row = one ? cx_count3(p->out) : p->out[2];
+    for (int64_t d = 0; d < depths; ++d)
+        for (int64_t h = 0; h < rows; ++h) {
             const int64_t at[4] = {n, c, d, h};
             const int64_t *index = run->index.data;
             const void *y = run->y.data;
@@ -331,7 +351,7 @@ static void scatter_plane(void *context, int64_t plane, int worker) {
                 y = cx_at(y, at[i] * run->y.strides[i], run->size);
             }
             const bool whole = run->y.dense && run->index.dense;
-            const int64_t steps = whole ? 1 : p->out[2], length = (whole ? p->out[2] : 1) * run->unit;
+            const int64_t steps = whole ? 1 : row, length = (whole ? row : 1) * run->unit;
             for (int64_t w = 0; w < steps; ++w)
                 if (!run->kernels->scatter_given(gx, index + w * run->index.strides[4],
                                                  cx_at(y, w * run->y.strides[4], run->size), run->unit, length,

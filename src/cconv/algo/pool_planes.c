@@ -17,6 +17,9 @@ typedef struct geometry {
     cx_pool_job *job;
     bool rows_first;                /* along the rows, then down the columns */
     bool columns;                   /* which are sliding windows of many rows */
+    bool repeats;                   /* each place of a row goes to as many places of the result as the spacing says */
+    bool reduces;                   /* a plane is one row, and that one window */
+    bool direct;                    /* windows that share no places, of vectors of channels: straight from the tensor */
     int64_t width, out_width;       /* elements of a row */
     int64_t before, row;            /* padding in front, and the whole row in scratch memory */
     int64_t pitch;                  /* of a row of results in scratch memory */
@@ -92,7 +95,9 @@ static void fetch(const geometry *g, int worker, int64_t n, int64_t plane, cx_wi
     const cx_pool_job *job = g->job;
     const cx_pool_kernels *k = job->kernels;
     const cx_pool_op op = job->op == CX_POOL_ARGMAX ? CX_POOL_MAX : job->op;
-    const cx_pool_place row = ahead(g, scratch_of(g, worker, g->padded), g->before * job->unit);
+    const cx_pool_place padded = ahead(g, scratch_of(g, worker, g->padded), g->before * job->unit);
+    const bool spaced = job->axis[2].spacing > 1;
+    const cx_pool_place row = spaced ? scratch_of(g, worker, g->work) : padded;
     const int64_t reach = cx_round_up(g->width, k->lanes), step = job->from.strides[3] * job->axis[1].tap;
     bool more = false;
     for (int64_t i = 0; i < d.count && h.count > 0; ++i) {
@@ -112,6 +117,10 @@ static void fetch(const geometry *g, int worker, int64_t n, int64_t plane, cx_wi
         }
     }
     if (!more) k->fill(op, row.value, g->width);
+    if (spaced) {
+        if (!g->repeats) k->spread(padded.value, row.value, job->axis[2].spacing, g->width);
+        return;
+    }
     k->fill(op, cx_at_mut(row.value, g->width, job->size), cx_min(k->lanes, g->row - g->before * job->unit - g->width));
 }
 
@@ -124,7 +133,9 @@ static void along(const geometry *g, int worker, cx_pool_place to) {
     cx_pool_place row = scratch_of(g, worker, g->padded);
     const cx_pool_place work = scratch_of(g, worker, g->work);
     if (job->op == CX_POOL_ARGMAX) row.index = g->columns_index;
-    if (a->sliding && a->stride == 1) {
+    if (g->repeats) {
+        k->repeat(to.value, work.value, a->spacing, a->pad - (a->kernel - 1), g->width, g->out_width);
+    } else if (a->sliding && a->stride == 1) {
         k->slide(job->op, to, row, work, a->tap * unit, a->kernel, g->out_width);
     } else if (a->sliding && unit == 1 && (job->op == CX_POOL_ARGMAX || a->kernel < 16 || a->kernel > 4 * a->stride)) {
         const int64_t wide = (a->out - 1) * a->stride + 1;
@@ -148,7 +159,7 @@ static void along(const geometry *g, int worker, cx_pool_place to) {
     }
 }
 
-/* Divides the row as its windows want, in place where the result has gaps. */
+/* Divides the row as its windows want. */
 static void divide(const geometry *g, void *to, const void *from, int64_t places) {
     const cx_pool_job *job = g->job;
     const cx_pool_axis *a = &job->axis[2];
@@ -209,7 +220,7 @@ static void store(const geometry *g, int worker, cx_pool_place row, int64_t n, i
     }
     const int64_t at = row_offset(&job->to, n, plane, d, h);
     char *to = element(&job->to, at, job->size);
-    void *line = job->to.dense ? (void *)to : row.value;
+    void *line = job->to.dense ? (void *)to : job->divided ? scratch_of(g, worker, g->gathered).value : row.value;
     if (job->divided)
         divide(g, line, row.value, job->axis[0].windows[d].places * job->axis[1].windows[h].places);
     else if (job->to.dense)
@@ -220,13 +231,41 @@ static void store(const geometry *g, int worker, cx_pool_place row, int64_t n, i
 
 /* ---- Strips ----------------------------------------------------------------------------------------------------- */
 
+/* One row of output places, each from its window in the tensor. */
+static void straight(const geometry *g, cx_pool_place to, int64_t n, int64_t plane, cx_window d, cx_window h) {
+    const cx_pool_job *job = g->job;
+    const cx_pool_kernels *k = job->kernels;
+    const cx_pool_axis *a = &job->axis[2];
+    const int64_t unit = job->unit;
+    for (int64_t o = 0; o < a->out; ++o) {
+        const cx_pool_place there = ahead(g, to, o * unit);
+        bool more = false;
+        for (int64_t i = 0; i < d.count && a->windows[o].count > 0; ++i)
+            for (int64_t j = 0; j < h.count; ++j, more = true) {
+                const int64_t at =
+                    row_offset(&job->from, n, plane, d.first + i * job->axis[0].tap, h.first + j * job->axis[1].tap);
+                const cx_pool_place from = {element(&job->from, at + a->windows[o].first * unit, job->size), NULL};
+                k->rows(job->op, there, from, a->tap * unit, a->windows[o].count, unit, more);
+            }
+        if (!more) k->fill(job->op, there.value, unit);
+    }
+}
+
 static void columns_then_row(const geometry *g, int worker, int64_t n, int64_t plane, int64_t d, int64_t begin,
                              int64_t end) {
     const cx_pool_job *job = g->job;
     const cx_pool_place line = scratch_of(g, worker, g->line);
+    const cx_window *windows = job->axis[1].windows;
     for (int64_t h = begin; h < end; ++h) {
-        fetch(g, worker, n, plane, job->axis[0].windows[d], job->axis[1].windows[h]);
-        along(g, worker, line);
+        if (g->reduces) {
+            const int64_t at = row_offset(&job->from, n, plane, 0, 0);
+            job->kernels->reduce(job->op, line.value, element(&job->from, at, job->size), job->axis[2].in);
+        } else if (g->direct) {
+            straight(g, line, n, plane, job->axis[0].windows[d], windows[h]);
+        } else if (h == begin || windows[h].first != windows[h - 1].first || windows[h].count != windows[h - 1].count) {
+            fetch(g, worker, n, plane, job->axis[0].windows[d], windows[h]);
+            along(g, worker, line);
+        }
         store(g, worker, line, n, plane, d, h);
     }
 }
@@ -308,7 +347,7 @@ static void clear_plane(const geometry *g, int64_t n, int64_t plane) {
 static void task(void *context, int64_t index, int worker) {
     const geometry *g = context;
     const cx_pool_job *job = g->job;
-    prepare_row(g, worker);
+    if (!g->reduces && !g->direct) prepare_row(g, worker);
     const int64_t end = cx_min(g->pieces, (index + 1) * g->per_task), deep = job->axis[0].out;
     for (int64_t piece = index * g->per_task; piece < end; ++piece) {
         const int64_t strip = piece % g->strips, d = piece / g->strips % deep, plane = piece / g->strips / deep;
@@ -336,10 +375,16 @@ static void set_rows(geometry *g) {
     g->width = a->in * job->unit;
     g->out_width = a->out * job->unit;
     g->before = a->sliding ? cx_max(0, a->pad) : 0;
-    int64_t places = g->before + a->in;
+    const int64_t spread = (a->in - 1) * a->spacing + 1;
+    int64_t places = g->before + spread;
     if (a->sliding)
         places = cx_max(places, (a->out - 1) * a->stride - a->pad + g->before + (a->kernel - 1) * a->tap + 1);
     g->row = places * job->unit + 2 * job->kernels->lanes;
+    g->repeats = a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
+    g->direct = job->unit > 1 && job->unit % job->kernels->lanes == 0 && job->from.dense && a->sliding &&
+                a->spacing == 1 && a->kernel * a->tap <= 2 * a->stride && job->op != CX_POOL_ARGMAX;
+    g->reduces = job->unit == 1 && a->out == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
+                 job->op != CX_POOL_ARGMAX && job->axis[1].in == 1 && job->axis[0].in == 1;
     g->pitch = cx_round_up(g->out_width, (int64_t)CX_POOL_TILE * job->kernels->lanes);
 }
 
@@ -348,7 +393,9 @@ static void set_strips(geometry *g) {
     const cx_pool_axis *a = &job->axis[1];
     const int64_t taps = most_taps(a);
     g->columns = a->sliding && a->tap == 1 && a->kernel >= tall && a->kernel > 3 * a->stride && a->out > 1;
+    g->columns = g->columns && !(g->direct && a->kernel <= 2 * a->stride);
     g->rows_first = job->op == CX_POOL_ARGMAX || g->columns;
+    g->direct = g->direct && !g->rows_first;
     g->depth = job->op == CX_POOL_ARGMAX ? cx_max(1, most_taps(&job->axis[0])) : 1;
     const int64_t span = a->sliding ? (a->kernel - 1) * a->tap + 1 : (taps - 1) * a->tap + 1;
     const int64_t step = cx_max(1, a->sliding ? a->stride : a->in / cx_max(1, a->out));

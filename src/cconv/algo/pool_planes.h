@@ -28,6 +28,8 @@ typedef struct cx_pool_axis {
     int64_t tap; /* places between two taps */
     bool sliding;
     int64_t kernel, stride, pad;
+    int64_t
+        spacing; /* of sliding windows along rows: zeros lie between the places of the input, which are so far apart */
     cx_window *windows;
     int64_t even_first, even_end; /* the longest middle part where `places` are those of the middle */
 } cx_pool_axis;

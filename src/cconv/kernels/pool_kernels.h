@@ -37,6 +37,10 @@ typedef struct cx_pool_kernels {
                     int64_t stride, int64_t count, int64_t n);
     /* to[i] = from[i * stride], for values or indices. */
     void (*pick)(void *to, const void *from, int64_t stride, int64_t n);
+    /* to[i * spacing] = from[i]. */
+    void (*spread)(void *to, const void *from, int64_t spacing, int64_t n);
+    /* to[i] = from[(i - skip) / times] for i - skip in [0, n * times), else 0; i < length. */
+    void (*repeat)(void *to, const void *from, int64_t times, int64_t skip, int64_t n, int64_t length);
     /* *to = op of n elements, exactly as many; sum or max. */
     void (*reduce)(cx_pool_op op, void *to, const void *from, int64_t n);
     /* to[i] = from[i] / divisor, exactly n. */

@@ -163,6 +163,24 @@ static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
     for (; i < n; ++i) memcpy(y + i, x + i * stride, sizeof(real));
 }
 
+static void pool_spread(void *to, const void *from, int64_t spacing, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) ((real *)to)[i * spacing] = ((const real *)from)[i];
+}
+
+static void pool_repeat(void *to, const void *from, int64_t times, int64_t skip, int64_t n, int64_t length) {
+    real *y = to;
+    const real *x = from;
+    int64_t i = 0;
+    for (; i < skip && i < length; ++i) y[i] = 0;
+    for (int64_t o = skip < 0 ? -skip / times : 0; o < n && i < length; ++o) {
+        const int64_t end = skip + (o + 1) * times < length ? skip + (o + 1) * times : length;
+        const vec value = v_splat(x[o]);
+        for (; i + LANES <= end; i += LANES) v_store(y + i, value);
+        for (; i < end; ++i) y[i] = x[o];
+    }
+    for (; i < length; ++i) y[i] = 0;
+}
+
 static void pool_reduce(cx_pool_op op, void *to, const void *from, int64_t n) {
     enum { chains = 4 };
     const real *x = from;
@@ -242,6 +260,15 @@ static void pool_scatter(void *x, const void *index, const void *from, int64_t u
 static bool pool_scatter_given(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n,
                                int64_t places) {
     bool valid = true;
+    if (unit == 1) {
+        for (int64_t i = 0; i < n; ++i) {
+            if ((uint64_t)index[i] < (uint64_t)places)
+                ((real *)x)[index[i]] += ((const real *)from)[i];
+            else
+                valid = valid && index[i] == -1;
+        }
+        return valid;
+    }
     for (int64_t i = 0; i < n; i += unit)
         for (int64_t c = 0; c < unit; ++c) {
             const int64_t at = index[i + c];
@@ -253,6 +280,19 @@ static bool pool_scatter_given(void *x, const int64_t *index, const void *from, 
     return valid;
 }
 
-#define POOL_KERNELS                                                                                \
-    {LANES,     pool_rows,  pool_slide, pool_columns, pool_pick,    pool_reduce,       pool_divide, \
-     pool_fill, pool_count, pool_shift, pool_widen,   pool_scatter, pool_scatter_given}
+#define POOL_KERNELS          \
+    {.lanes = LANES,          \
+     .rows = pool_rows,       \
+     .slide = pool_slide,     \
+     .columns = pool_columns, \
+     .pick = pool_pick,       \
+     .spread = pool_spread,   \
+     .repeat = pool_repeat,   \
+     .reduce = pool_reduce,   \
+     .divide = pool_divide,   \
+     .fill = pool_fill,       \
+     .count = pool_count,     \
+     .shift = pool_shift,     \
+     .widen = pool_widen,     \
+     .scatter = pool_scatter, \
+     .scatter_given = pool_scatter_given}

@@ -92,7 +92,6 @@ def conv_weight_gradient(int rank, bint transposed, input, weight_size, grad_out
     cdef Tensor grad
     cdef bint batched
     cdef capi.convx_status status
-    cdef int i
     begin(&layer, rank, transposed, layout)
     input = as_array(input, "input")
     grad_output = as_array(grad_output, "grad_output")
@@ -101,9 +100,8 @@ def conv_weight_gradient(int rank, bint transposed, input, weight_size, grad_out
     grad_output = read_activations(&layer, grad_output, "grad_output", &grad)
     batched = layer.batched
     input = read_activations(&layer, input, "input", &layer.x)
-    cdef tuple sizes = _arguments.shape(weight_size, "weight_size", (rank + 2,))
-    for i in range(rank + 2):
-        layer.w.shape[i] = sizes[i]
+    read_shape(weight_size, "weight_size", rank + 2, rank + 2, layer.w.shape)
+    cdef tuple sizes = as_tuple(layer.w.shape, rank + 2)
     refuse_huge(sizes, layer.w.shape, rank + 2)
     set_channels(&layer, groups, "input")
     set_geometry(&layer, stride, padding, dilation, output_padding)

@@ -109,6 +109,7 @@ def batch_norm_train(
 def batch_norm_gradient(
     rank: int, input: Any, weight: Any, mean: Array, inverse_std: Array, grad_output: Any, layout: Any, /
 ) -> tuple[Array, Array, Array]: ...
+def plain_cross_entropy(scores: Array, ids: Array, /) -> tuple[float, Array] | None: ...
 def sgd_step(
     parameters: list[Any],
     velocities: list[Any],

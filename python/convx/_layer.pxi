@@ -44,6 +44,10 @@ cdef int per_axis(object value, str name, int rank, int64_t low, int64_t *axes) 
         for i in range(rank):
             axes[i] = number
         return 0
+    if type(value) is tuple and len(<tuple>value) == rank:
+        for i in range(rank):
+            axes[i] = whole_number((<tuple>value)[i], name, low)
+        return 0
     cdef tuple numbers = _arguments.per_axis(value, name, rank, low)
     for i in range(rank):
         axes[i] = numbers[i]
@@ -75,13 +79,21 @@ cdef object read_activations(Layer *layer, object array, str name, Tensor *t):
     return array
 
 
+# A shape of `least` to `most` sizes, which are counted.
+cdef int read_shape(object value, str name, int least, int most, int64_t *sizes) except -1:
+    cdef int count, i
+    if type(value) is not tuple or not least <= len(<tuple>value) <= most:
+        value = _arguments.shape(value, name, tuple(range(most, least - 1, -1)))
+    count = <int>len(<tuple>value)
+    for i in range(count):
+        sizes[i] = whole_number((<tuple>value)[i], name, 0)
+    return count
+
+
 # A shape given in place of such an array.
 cdef int read_size(Layer *layer, object value, str name, Tensor *t) except -1:
-    cdef int rank = layer.rank, i
-    cdef tuple sizes = _arguments.shape(value, name, (rank + 2, rank + 1))
-    for i in range(len(sizes)):
-        t.shape[i] = sizes[i]
-    layer.batched = len(sizes) == rank + 2
+    cdef int rank = layer.rank
+    layer.batched = read_shape(value, name, rank + 1, rank + 2, t.shape) == rank + 2
     to_channels_first(t, rank, layer.batched, layer.last)
     return 0
 

@@ -3,6 +3,11 @@
 from cpython.buffer cimport Py_buffer, PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyObject_GetBuffer, PyBuffer_Release
 
 
+ctypedef fused real_number:
+    float
+    double
+
+
 # Where a contiguous array's elements lie. The caller holds the array for as long as it uses the address.
 cdef void *address(object array, int flags) except NULL:
     cdef Py_buffer view
@@ -130,6 +135,48 @@ def batch_norm_gradient(int rank, input, weight, mean, inverse_std, grad_output,
     if status != capi.CONVX_OK:
         refuse_norm(status, result.shape)
     return result, grad_weight, grad_bias
+
+
+# ---- Losses ----------------------------------------------------------------------------------------------------
+
+# The mean loss of n rows of scores, whose logarithms of the softmax are `logs`, each with its class; `softmax` becomes its
+# gradient. False, and nothing changed, where a class does not exist.
+cdef bint mean_cross_entropy(const real_number *logs, real_number *softmax, const int64_t *ids, int64_t n,
+                             int64_t classes, double *loss) noexcept nogil:
+    cdef real_number scale = <real_number>(1.0 / n)
+    cdef double total = 0
+    cdef int64_t i, j
+    for i in range(n):
+        if ids[i] < 0 or ids[i] >= classes:
+            return False
+    for i in range(n):
+        total -= logs[i * classes + ids[i]]
+        softmax[i * classes + ids[i]] -= 1
+        for j in range(classes):
+            softmax[i * classes + j] *= scale
+    loss[0] = total / n
+    return True
+
+
+# (mean loss, gradient) of contiguous scores of shape (N, C) and N classes; None where there is more to it.
+def plain_cross_entropy(scores, ids):
+    cdef int64_t n = scores.shape[0], classes = scores.shape[1]
+    cdef double loss
+    cdef bint fits
+    if n == 0 or classes == 0:
+        return None
+    cdef object logarithms = softmax_forward(True, scores, 1, None), gradient = softmax_forward(False, scores, 1, None)
+    cdef object wanted = numpy.ascontiguousarray(ids, INT64)
+    cdef const int64_t *at = <const int64_t *>address(wanted, PyBUF_C_CONTIGUOUS)
+    cdef void *logs = writable(logarithms)
+    cdef void *softmax = writable(gradient)
+    cdef int dtype = dtype_of(scores, "logits")
+    with nogil:
+        if dtype == capi.CONVX_FLOAT32:
+            fits = mean_cross_entropy(<const float *>logs, <float *>softmax, at, n, classes, &loss)
+        else:
+            fits = mean_cross_entropy(<const double *>logs, <double *>softmax, at, n, classes, &loss)
+    return (loss, gradient) if fits else None
 
 
 # ---- Optimisers ------------------------------------------------------------------------------------------------

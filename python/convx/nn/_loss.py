@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
-from convx import _arguments
+from convx import _arguments, _core
 from convx._types import Array, ArrayLike
 
 __all__ = ["cross_entropy", "mse_loss"]
@@ -139,18 +139,16 @@ def cross_entropy(
         scale = _real(weight, "weight")
         if scale.shape != (classes,):
             raise ValueError(f"weight must have the shape ({classes},), one a class; got {scale.shape}")
-    logarithms, powers = _log_softmax(scores, axis)
+    plain = scale is None and label_smoothing == 0 and reduction == "mean" and not 0 <= ignore_index < classes
+    if plain and scores.ndim == 2 and wanted.dtype.kind in "iu" and wanted.shape == scores.shape[:1]:
+        result = _core.plain_cross_entropy(np.ascontiguousarray(scores), wanted)
+        if result is not None:
+            return result
+    logarithms, powers = (_core.softmax_forward(log, scores, axis, None) for log in (True, False))
     if wanted.dtype.kind == "f":
         count, share = _shares_of_probabilities(scores, wanted, scale, axis, label_smoothing)
     else:
-        plain = scores.ndim == 2 and scale is None and not label_smoothing and reduction == "mean"
         ids, kept = _classes(scores, wanted, axis, ignore_index)
-        if plain and kept is None and len(ids):
-            rows = np.arange(len(ids))
-            loss = -float(logarithms[rows, ids].mean(dtype=np.float64))
-            powers[rows, ids] -= 1
-            powers *= scores.dtype.type(1 / len(ids))
-            return loss, powers
         count, share = _shares_of_classes(scores, ids, kept, scale, axis, label_smoothing)
     # -inf of a class that has no share counts nothing.
     losses = -(np.where(share == 0, 0, logarithms) * share).sum(axis=axis)
@@ -163,19 +161,6 @@ def cross_entropy(
     if not count:
         return float("nan"), np.zeros_like(gradient)
     return total / count, gradient * scores.dtype.type(1 / count)
-
-
-def _log_softmax(scores: Array, axis: int) -> tuple[Array, Array]:
-    # The logarithms of the softmax, and the softmax.
-    if not scores.size:
-        return scores.copy(), scores.copy()
-    with np.errstate(over="ignore"):  # to minus infinity, whose exponential is the 0 that it should be
-        shifted = scores - scores.max(axis=axis, keepdims=True)
-    powers = np.exp(shifted)
-    total = powers.sum(axis=axis, keepdims=True)
-    powers /= total
-    shifted -= np.log(total)
-    return shifted, powers
 
 
 def _classes(scores: Array, ids: Array, axis: int, ignore_index: int) -> tuple[Array, Array | None]:

@@ -91,8 +91,19 @@ foreach(isa IN LISTS CONVX_ISAS)
   add_compile_definitions(CONVX_HAS_${upper})
 endforeach()
 
+# The rest: vectors where they pay, but for no code that is only there to align them.
+set(CONVX_REST_OPTIONS)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(CONVX_REST_OPTIONS -O2)
+  check_c_compiler_flag(-fvect-cost-model=dynamic CONVX_HAS_VECT_COST_MODEL)
+  if(CONVX_HAS_VECT_COST_MODEL)
+    list(APPEND CONVX_REST_OPTIONS -fvect-cost-model=dynamic)
+  endif()
+endif()
+
 add_library(convx SHARED ${CONVX_SOURCES} ${CONVX_OBJECTS})
 convx_object(convx)
+target_compile_options(convx PRIVATE ${CONVX_REST_OPTIONS})
 target_include_directories(convx INTERFACE $<BUILD_INTERFACE:${CXROOT}/include> $<INSTALL_INTERFACE:include>)
 target_link_libraries(convx PRIVATE Threads::Threads m)
 target_link_options(convx PRIVATE ${CONVX_LINK_OPTIONS})
@@ -104,6 +115,7 @@ endif()
 # The same code with its inner symbols visible, for the C tests that look inside.
 add_library(convx_inner STATIC EXCLUDE_FROM_ALL ${CONVX_SOURCES} ${CONVX_OBJECTS})
 convx_object(convx_inner)
+target_compile_options(convx_inner PRIVATE ${CONVX_REST_OPTIONS})
 target_compile_definitions(convx_inner PRIVATE CONVX_FAULTS) # allocations that fail on demand, see base/memory.h
 target_include_directories(convx_inner INTERFACE "${CXROOT}" "${CXROOT}/include")
 target_link_libraries(convx_inner PUBLIC Threads::Threads m)

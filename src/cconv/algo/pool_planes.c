@@ -39,7 +39,7 @@ static cx_pool_place reserve(geometry *g, int64_t elements) {
     const int64_t lines = cx_round_up(elements, 4 * 64 / (int64_t)g->job->size) + 4 * 64 / (int64_t)g->job->size;
     const size_t bytes = cx_align_up((size_t)lines * g->job->size);
     /* Offsets, from 64 on: null pointers mean nothing there. */
-    cx_pool_place place = {(void *)(uintptr_t)(g->bytes + 64), NULL};
+    cx_pool_place place = {(void *)(uintptr_t)(g->bytes + 64), NULL, 0};
     g->bytes += bytes;
     if (g->job->op == CX_POOL_ARGMAX) {
         place.index = (void *)(uintptr_t)(g->bytes + 64);
@@ -50,12 +50,13 @@ static cx_pool_place reserve(geometry *g, int64_t elements) {
 
 static cx_pool_place scratch_of(const geometry *g, int worker, cx_pool_place offset) {
     char *base = g->scratch + (size_t)worker * g->bytes - 64;
-    return (cx_pool_place){base + (uintptr_t)offset.value, offset.index ? base + (uintptr_t)offset.index : NULL};
+    return (cx_pool_place){base + (uintptr_t)offset.value, offset.index ? base + (uintptr_t)offset.index : NULL, 0};
 }
 
 static cx_pool_place ahead(const geometry *g, cx_pool_place p, int64_t elements) {
     const size_t size = g->job->size;
-    return (cx_pool_place){cx_at_mut(p.value, elements, size), p.index ? cx_at_mut(p.index, elements, size) : NULL};
+    return (cx_pool_place){cx_at_mut(p.value, elements, size), p.index ? cx_at_mut(p.index, elements, size) : NULL,
+                           p.base};
 }
 
 static void *element(const cx_pool_side *side, int64_t offset, size_t size) {
@@ -104,7 +105,7 @@ static void fetch(const geometry *g, int worker, int64_t n, int64_t plane, cx_wi
         const int64_t at = row_offset(&job->from, n, plane, d.first + i * job->axis[0].tap, h.first);
         const int64_t highest = at + cx_max(0, step * (h.count - 1));
         if (job->from.dense && highest + reach - 1 <= job->from.last) {
-            const cx_pool_place from = {element(&job->from, at, job->size), NULL};
+            const cx_pool_place from = {element(&job->from, at, job->size), NULL, 0};
             k->rows(op, row, from, step, h.count, reach, more);
             more = true;
             continue;
@@ -124,15 +125,21 @@ static void fetch(const geometry *g, int worker, int64_t n, int64_t plane, cx_wi
     k->fill(op, cx_at_mut(row.value, g->width, job->size), cx_min(k->lanes, g->row - g->before * job->unit - g->width));
 }
 
-/* The padded row, pooled along its length. */
-static void along(const geometry *g, int worker, cx_pool_place to) {
+/* The index of the first place of a row. */
+static int64_t index_of_row(const cx_pool_job *job, int64_t d, int64_t h) {
+    return (d * job->axis[1].in + h) * job->axis[2].in;
+}
+
+/* The padded row, pooled along its length; the index of its first place. */
+static void along(const geometry *g, int worker, int64_t base, cx_pool_place to) {
     const cx_pool_job *job = g->job;
     const cx_pool_kernels *k = job->kernels;
     const cx_pool_axis *a = &job->axis[2];
     const int64_t unit = job->unit;
     cx_pool_place row = scratch_of(g, worker, g->padded);
     const cx_pool_place work = scratch_of(g, worker, g->work);
-    if (job->op == CX_POOL_ARGMAX) row.index = g->columns_index;
+    row.index = job->op == CX_POOL_ARGMAX ? g->columns_index : NULL;
+    row.base = base;
     if (g->repeats) {
         k->repeat(to.value, work.value, a->spacing, a->pad - (a->kernel - 1), g->width, g->out_width);
     } else if (a->sliding && a->stride == 1) {
@@ -140,8 +147,9 @@ static void along(const geometry *g, int worker, cx_pool_place to) {
     } else if (a->sliding && unit == 1 && (job->op == CX_POOL_ARGMAX || a->kernel < 16 || a->kernel > 4 * a->stride)) {
         const int64_t wide = (a->out - 1) * a->stride + 1;
         const cx_pool_place all = ahead(g, work, g->row);
-        if (a->kernel > 1) k->slide(job->op, all, row, work, a->tap, a->kernel, wide);
-        const cx_pool_place dense = a->kernel > 1 ? all : row;
+        const bool slides = a->kernel > 1 || job->op == CX_POOL_ARGMAX;
+        if (slides) k->slide(job->op, all, row, work, a->tap, a->kernel, wide);
+        const cx_pool_place dense = slides ? all : row;
         k->pick(to.value, dense.value, a->stride, a->out);
         if (to.index) k->pick(to.index, dense.index, a->stride, a->out);
     } else {
@@ -244,7 +252,11 @@ static void straight(const geometry *g, cx_pool_place to, int64_t n, int64_t pla
             for (int64_t j = 0; j < h.count; ++j, more = true) {
                 const int64_t at =
                     row_offset(&job->from, n, plane, d.first + i * job->axis[0].tap, h.first + j * job->axis[1].tap);
-                const cx_pool_place from = {element(&job->from, at + a->windows[o].first * unit, job->size), NULL};
+                cx_pool_place from = {element(&job->from, at + a->windows[o].first * unit, job->size), NULL, 0};
+                if (job->op == CX_POOL_ARGMAX) {
+                    from.index = cx_at_mut(g->columns_index, (g->before + a->windows[o].first) * unit, job->size);
+                    from.base = index_of_row(job, d.first + i * job->axis[0].tap, h.first + j * job->axis[1].tap);
+                }
                 k->rows(job->op, there, from, a->tap * unit, a->windows[o].count, unit, more);
             }
         if (!more) k->fill(job->op, there.value, unit);
@@ -264,7 +276,7 @@ static void columns_then_row(const geometry *g, int worker, int64_t n, int64_t p
             straight(g, line, n, plane, job->axis[0].windows[d], windows[h]);
         } else if (h == begin || windows[h].first != windows[h - 1].first || windows[h].count != windows[h - 1].count) {
             fetch(g, worker, n, plane, job->axis[0].windows[d], windows[h]);
-            along(g, worker, line);
+            along(g, worker, 0, line);
         }
         store(g, worker, line, n, plane, d, h);
     }
@@ -281,9 +293,7 @@ static void fill_strip(const geometry *g, int worker, int64_t n, int64_t plane, 
         if (inside || (h < 0 && job->op == CX_POOL_ARGMAX)) {
             const int64_t there = cx_max(h, 0);
             fetch(g, worker, n, plane, d, (cx_window){there, 1, 1});
-            along(g, worker, to);
-            if (job->op == CX_POOL_ARGMAX)
-                job->kernels->shift(to.index, (d.first * job->axis[1].in + there) * job->axis[2].in, g->out_width);
+            along(g, worker, index_of_row(job, d.first, there), to);
         }
         if (!inside) job->kernels->fill(job->op, to.value, g->pitch);
     }
@@ -382,7 +392,7 @@ static void set_rows(geometry *g) {
     g->row = places * job->unit + 2 * job->kernels->lanes;
     g->repeats = a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
     g->direct = job->unit > 1 && job->unit % job->kernels->lanes == 0 && job->from.dense && a->sliding &&
-                a->spacing == 1 && a->kernel * a->tap <= 2 * a->stride && job->op != CX_POOL_ARGMAX;
+                a->spacing == 1 && a->kernel * a->tap <= 2 * a->stride;
     g->reduces = job->unit == 1 && a->out == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
                  job->op != CX_POOL_ARGMAX && job->axis[1].in == 1 && job->axis[0].in == 1;
     g->pitch = cx_round_up(g->out_width, (int64_t)CX_POOL_TILE * job->kernels->lanes);
@@ -393,10 +403,9 @@ static void set_strips(geometry *g) {
     const cx_pool_axis *a = &job->axis[1];
     const int64_t taps = most_taps(a);
     g->columns = a->sliding && a->tap == 1 && a->kernel >= tall && a->kernel > 3 * a->stride && a->out > 1;
-    g->columns = g->columns && !(g->direct && a->kernel <= 2 * a->stride);
-    g->rows_first = job->op == CX_POOL_ARGMAX || g->columns;
-    g->direct = g->direct && !g->rows_first;
-    g->depth = job->op == CX_POOL_ARGMAX ? cx_max(1, most_taps(&job->axis[0])) : 1;
+    g->direct = g->direct && !g->columns;
+    g->rows_first = g->columns || (job->op == CX_POOL_ARGMAX && !g->direct);
+    g->depth = g->rows_first && job->op == CX_POOL_ARGMAX ? cx_max(1, most_taps(&job->axis[0])) : 1;
     const int64_t span = a->sliding ? (a->kernel - 1) * a->tap + 1 : (taps - 1) * a->tap + 1;
     const int64_t step = cx_max(1, a->sliding ? a->stride : a->in / cx_max(1, a->out));
     int64_t strip;

@@ -13,10 +13,11 @@
 
 typedef enum cx_pool_op { CX_POOL_SUM, CX_POOL_MAX, CX_POOL_ARGMAX } cx_pool_op;
 
-/* A place in scratch memory; index is read and written by CX_POOL_ARGMAX only. */
+/* Values and, for CX_POOL_ARGMAX only, their indices, to which `base` is added where they are read. */
 typedef struct cx_pool_place {
     void *value;
     void *index;
+    int64_t base;
 } cx_pool_place;
 
 enum { CX_POOL_TILE = 4 }; /* vectors; `columns` rounds its n up to this many */
@@ -47,9 +48,8 @@ typedef struct cx_pool_kernels {
     void (*divide)(void *to, const void *from, int64_t divisor, int64_t n);
     /* to[i] = value: 0 for sums, -infinity for maxima; exactly n. */
     void (*fill)(cx_pool_op op, void *to, int64_t n);
-    /* Indices: to[i * unit + c] = first + i for c < unit; then to[i] += offset; and widened. Exactly n. */
+    /* Indices: to[i * unit + c] = first + i for c < unit; and widened. Exactly n. */
     void (*count)(void *to, int64_t first, int64_t unit, int64_t n);
-    void (*shift)(void *to, int64_t offset, int64_t n);
     void (*widen)(int64_t *to, const void *from, int64_t n);
     /* x[index[i] * unit + i % unit] += from[i], where the index is not negative. */
     void (*scatter)(void *x, const void *index, const void *from, int64_t unit, int64_t n);

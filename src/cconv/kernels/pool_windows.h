@@ -17,7 +17,8 @@ typedef struct pool_item {
 
 POOL_INLINE pool_item pool_load(const cx_pool_op op, cx_pool_place from, int64_t at) {
     pool_item item = {v_load((const real *)from.value + at), {0}};
-    if (op == CX_POOL_ARGMAX) item.index = *(const vec_bits_unaligned *)((const real_bits *)from.index + at);
+    if (op == CX_POOL_ARGMAX)
+        item.index = *(const vec_bits_unaligned *)((const real_bits *)from.index + at) + (real_bits)from.base;
     return item;
 }
 
@@ -76,7 +77,8 @@ static void pool_rows(cx_pool_op op, cx_pool_place to, cx_pool_place from, int64
 }
 
 static cx_pool_place pool_ahead(cx_pool_place place, int64_t elements) {
-    return (cx_pool_place){(real *)place.value + elements, place.index ? (real_bits *)place.index + elements : NULL};
+    return (cx_pool_place){(real *)place.value + elements, place.index ? (real_bits *)place.index + elements : NULL,
+                           place.base};
 }
 
 /*
@@ -187,7 +189,7 @@ static void pool_reduce(cx_pool_op op, void *to, const void *from, int64_t n) {
     real result = op == CX_POOL_SUM ? 0 : x[0];
     int64_t i = 0;
     if (n >= chains * LANES) {
-        const cx_pool_place all = {(void *)(uintptr_t)from, NULL};
+        const cx_pool_place all = {(void *)(uintptr_t)from, NULL, 0};
         pool_item run[chains];
         for (int v = 0; v < chains; ++v) run[v] = pool_load(CX_POOL_SUM, all, v * LANES);
         if (op == CX_POOL_SUM)
@@ -235,10 +237,6 @@ static void pool_count(void *to, int64_t first, int64_t unit, int64_t n) {
     real_bits *index = to;
     for (int64_t i = 0; i < n; i += unit, ++first)
         for (int64_t c = 0; c < unit && i + c < n; ++c) index[i + c] = (real_bits)first;
-}
-
-static void pool_shift(void *to, int64_t offset, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) ((real_bits *)to)[i] += (real_bits)offset;
 }
 
 static void pool_widen(int64_t *to, const void *from, int64_t n) {
@@ -292,7 +290,6 @@ static bool pool_scatter_given(void *x, const int64_t *index, const void *from, 
      .divide = pool_divide,   \
      .fill = pool_fill,       \
      .count = pool_count,     \
-     .shift = pool_shift,     \
      .widen = pool_widen,     \
      .scatter = pool_scatter, \
      .scatter_given = pool_scatter_given}

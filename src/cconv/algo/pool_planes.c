@@ -379,6 +379,8 @@ static int64_t most_taps(const cx_pool_axis *a) {
     return most;
 }
 
+static bool is_single(const cx_pool_axis *a) { return a->in == 1 && a->out == 1 && a->windows[0].count == 1; }
+
 static void set_rows(geometry *g) {
     const cx_pool_job *job = g->job;
     const cx_pool_axis *a = &job->axis[2];
@@ -393,8 +395,8 @@ static void set_rows(geometry *g) {
     g->repeats = a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
     g->direct = job->unit > 1 && job->unit % job->kernels->lanes == 0 && job->from.dense && a->sliding &&
                 a->spacing == 1 && a->kernel * a->tap <= 2 * a->stride;
-    g->reduces = job->unit == 1 && a->out == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
-                 job->op != CX_POOL_ARGMAX && job->axis[1].in == 1 && job->axis[0].in == 1;
+    g->reduces = job->unit == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
+                 job->op != CX_POOL_ARGMAX && is_single(&job->axis[0]) && is_single(&job->axis[1]) && a->out == 1;
     g->pitch = cx_round_up(g->out_width, (int64_t)CX_POOL_TILE * job->kernels->lanes);
 }
 

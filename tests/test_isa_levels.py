@@ -43,11 +43,9 @@ def test_an_unknown_instruction_set_caps_nothing():
     assert run_python("print(convx._core.isa_name())", CONVX_ISA="abacus").strip() == LEVELS[-1]
 
 
-@pytest.mark.parametrize("algorithm", [*(name for name in ALGORITHMS if name != "auto"), "winograd"])
-@pytest.mark.parametrize("level", LEVELS)
-def test_the_suite_passes_at_this_instruction_set(level, algorithm):
-    # The reference has no vectors of its own, but its pooled loops and activations are compiled per level as well.
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", algorithm, *SELECTION]
+def passes_at(level, *selection):
+    """Run a part of the suite at one instruction set."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *selection]
     finished = subprocess.run(
         command,
         cwd=TESTS,
@@ -59,3 +57,15 @@ def test_the_suite_passes_at_this_instruction_set(level, algorithm):
     assert finished.returncode == 0, finished.stdout[-6000:]
     assert " passed" in finished.stdout
     assert "skipped" not in finished.stdout
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_pooling_passes_at_this_instruction_set(level):
+    passes_at(level, "test_pooling.py", "test_pooling_gradients.py")
+
+
+@pytest.mark.parametrize("algorithm", [*(name for name in ALGORITHMS if name != "auto"), "winograd"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_suite_passes_at_this_instruction_set(level, algorithm):
+    # The reference has no vectors of its own, but its pooled loops and activations are compiled per level as well.
+    passes_at(level, "-k", algorithm, *SELECTION)

@@ -1,5 +1,6 @@
 """Gradients of pooling: what the definition says, and what differences of the forward pass say."""
 
+import convx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,6 +31,13 @@ def test_gradients_in_any_memory_are_what_the_definition_says(pool, way, special
     if pool.is_max:
         indices = pool.outside(pool.forward(x)[1])
         np.testing.assert_array_equal(pool.gradient(given_x, given_gy, indices=indices), expected)
+
+
+def test_a_single_window_gives_nothing_to_the_places_between_its_taps():
+    gx = convx.grad.avg_pool2d((1, 4, 1), np.ones((1, 1, 1)), (3, 1), 9, dilation=(1, 1))
+    np.testing.assert_allclose(gx[0, :, 0], [1 / 3, 1 / 3, 1 / 3, 0])
+    gx = convx.grad.avg_pool2d((1, 4, 1), np.ones((1, 1, 1)), (2, 1), 9, dilation=(2, 1))
+    np.testing.assert_array_equal(gx[0, :, 0], [0.5, 0, 0.5, 0])
 
 
 OPTIONS = [

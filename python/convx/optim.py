@@ -68,9 +68,10 @@ class SGD(_Optimizer):
         What `Module.parameters` returns. Those without a gradient are left alone.
     lr : float
         The learning rate; also an attribute, to change it between steps.
-    momentum, dampening, weight_decay : float, default 0
+    momentum, weight_decay : float, default 0
     nesterov : bool, default False
         Needs a momentum, and no dampening.
+    dampening : float, default 0
 
     Raises
     ------
@@ -83,9 +84,10 @@ class SGD(_Optimizer):
         parameters: Iterable[Parameter],
         lr: float = 1e-3,
         momentum: float = 0,
-        dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
+        *,
+        dampening: float = 0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
         _at_least_0(momentum=momentum)

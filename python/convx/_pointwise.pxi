@@ -2,7 +2,6 @@
 
 cdef extern from "Python.h":
     int PyBUF_STRIDES
-    int PyBUF_WRITABLE
     int PyObject_GetBuffer(object array, Py_buffer *buffer, int flags) except -1
     void PyBuffer_Release(Py_buffer *buffer)
 

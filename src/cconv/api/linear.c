@@ -1,8 +1,9 @@
 /* The linear layers of convx.h: convolutions of one dimension and one tap, whose places are the rows. */
 #include <string.h>
 
-#include "base/memory.h"
+#include "algo/few_rows.h"
 #include "base/shape.h"
+#include "plan/execute.h"
 
 /* Without rows there is one place, of no batch. */
 static convx_status as_convolution(const convx_linear_params *p, convx_conv_params *conv) {
@@ -41,32 +42,66 @@ static convx_status fill(int32_t dtype, int64_t rows, int64_t columns, const int
     return CONVX_OK;
 }
 
+/* True if it is done. *status says how it went, if it is not CONVX_OK the arguments are refused. */
+static bool run_few_rows(const convx_linear_params *p, const convx_conv_params *params, convx_pass pass,
+                         const convx_conv_args *args, convx_status *status) {
+    cx_conv conv;
+    cx_tensors tensors;
+    if (p->rows < 1 || p->rows > CX_FEW_ROWS) return false;
+    *status = cx_conv_normalise(params, pass, &conv);
+    if (*status != CONVX_OK) return true;
+    *status = cx_bind(&conv, pass, false, args, &tensors);
+    if (*status != CONVX_OK) return true;
+    const bool back = pass == CONVX_INPUT_GRADIENT;
+    const int64_t *outer = back ? p->input_strides : p->output_strides;
+    const int64_t *inner = back ? p->output_strides : p->input_strides;
+    const cx_few_rows product = {.rows = p->rows,
+                                 .outs = back ? p->in_features : p->out_features,
+                                 .ins = back ? p->out_features : p->in_features,
+                                 .a_strides = {outer[0], outer[1]},
+                                 .b_strides = {inner[0], inner[1]},
+                                 .m_strides = {p->weight_strides[back], p->weight_strides[!back]},
+                                 .b = back ? args->grad_output : args->input,
+                                 .m = pass == CONVX_WEIGHT_GRADIENT ? args->grad_output : args->weight,
+                                 .bias = args->bias,
+                                 .a = args->result};
+    const cx_kernels *kernels = cx_kernels_get(conv.dtype);
+    return pass == CONVX_WEIGHT_GRADIENT ? cx_few_rows_outer(kernels, &product)
+                                         : cx_few_rows_product(kernels, &product);
+}
+
 convx_status convx_linear_forward(const convx_linear_params *params, const void *input, const void *weight,
                                   const void *bias, void *output) {
     convx_conv_params conv;
-    const convx_status status = as_convolution(params, &conv);
+    convx_status status = as_convolution(params, &conv);
     if (status != CONVX_OK) return status;
     if (params->in_features == 0 || params->out_features == 0)
         return fill(params->dtype, params->rows, params->out_features, params->output_strides, bias, output);
+    const convx_conv_args args = {.input = input, .weight = weight, .bias = bias, .result = output};
+    if (run_few_rows(params, &conv, CONVX_FORWARD, &args, &status)) return status;
     return convx_conv_forward(&conv, input, weight, bias, output);
 }
 
 convx_status convx_linear_input_gradient(const convx_linear_params *params, const void *weight, const void *grad_output,
                                          void *grad_input) {
     convx_conv_params conv;
-    const convx_status status = as_convolution(params, &conv);
+    convx_status status = as_convolution(params, &conv);
     if (status != CONVX_OK) return status;
     if (params->in_features == 0 || params->out_features == 0)
         return fill(params->dtype, params->rows, params->in_features, params->input_strides, NULL, grad_input);
+    const convx_conv_args args = {.weight = weight, .grad_output = grad_output, .result = grad_input};
+    if (run_few_rows(params, &conv, CONVX_INPUT_GRADIENT, &args, &status)) return status;
     return convx_conv_input_gradient(&conv, weight, grad_output, grad_input);
 }
 
 convx_status convx_linear_weight_gradient(const convx_linear_params *params, const void *input, const void *grad_output,
                                           void *grad_weight) {
     convx_conv_params conv;
-    const convx_status status = as_convolution(params, &conv);
+    convx_status status = as_convolution(params, &conv);
     if (status != CONVX_OK) return status;
     if (params->in_features == 0 || params->out_features == 0) return CONVX_OK;
+    const convx_conv_args args = {.input = input, .grad_output = grad_output, .result = grad_weight};
+    if (run_few_rows(params, &conv, CONVX_WEIGHT_GRADIENT, &args, &status)) return status;
     return convx_conv_weight_gradient(&conv, input, grad_output, grad_weight);
 }
 

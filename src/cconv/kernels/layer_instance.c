@@ -7,6 +7,7 @@
 
 #include "vec/vec.h"
 
+#include "kernels/matvec.h"
 #include "kernels/pointwise.h"
 #include "kernels/pool_windows.h"
 #include "kernels/softmax.h"
@@ -18,4 +19,5 @@ const cx_layer_kernels CX_LAYER_TABLE = {
     .pointwise = pointwise,
     .pool = POOL_KERNELS,
     .softmax = SOFTMAX_KERNELS,
+    .matvec = MATVEC_KERNELS,
 };

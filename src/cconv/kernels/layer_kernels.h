@@ -6,6 +6,7 @@
 #ifndef CX_KERNELS_LAYER_KERNELS_H
 #define CX_KERNELS_LAYER_KERNELS_H
 
+#include "kernels/matvec_kernels.h"
 #include "kernels/pointwise_kernels.h"
 #include "kernels/pool_kernels.h"
 #include "kernels/softmax_kernels.h"
@@ -15,6 +16,7 @@ typedef struct cx_layer_kernels {
     cx_pointwise_kernel pointwise;
     cx_softmax_kernels softmax;
     cx_pool_kernels pool;
+    cx_matvec_kernels matvec;
 } cx_layer_kernels;
 
 #endif

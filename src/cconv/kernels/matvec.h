@@ -1,0 +1,80 @@
+/*
+ * Template: products of a matrix and a vector. Both read the matrix once, in the order of its memory, four rows at a time. The
+ * order of additions follows from the sizes alone.
+ */
+#ifndef CX_KERNELS_MATVEC_H
+#define CX_KERNELS_MATVEC_H
+
+#include "kernels/matvec_kernels.h"
+#include "vec/vec.h"
+
+static void dot_rows(const real *const row[4], const real *v, int64_t n, real dots[4]) {
+    vec even[4] = {{0}}, odd[4] = {{0}};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES)
+        for (int j = 0; j < 4; ++j) {
+            even[j] += v_load(row[j] + i) * v_load(v + i);
+            odd[j] += v_load(row[j] + i + LANES) * v_load(v + i + LANES);
+        }
+    for (; i < n; i += LANES) {
+        const int64_t left = n - i < LANES ? n - i : LANES;
+        const vec x = left == LANES ? v_load(v + i) : v_load_first(v + i, left);
+        for (int j = 0; j < 4; ++j)
+            even[j] += (left == LANES ? v_load(row[j] + i) : v_load_first(row[j] + i, left)) * x;
+    }
+    for (int j = 0; j < 4; ++j) dots[j] = v_sum(even[j] + odd[j]);
+}
+
+static void matvec_dots(const void *rows, int64_t step, int64_t count, const void *v, int64_t n, const void *bias,
+                        void *y, int64_t y_step) {
+    for (int64_t first = 0; first < count; first += 4) {
+        const real *row[4];
+        real dots[4];
+        for (int j = 0; j < 4; ++j) row[j] = (const real *)rows + (first + j < count ? first + j : count - 1) * step;
+        dot_rows(row, v, n, dots);
+        for (int j = 0; j < 4 && first + j < count; ++j)
+            ((real *)y)[(first + j) * y_step] = bias ? dots[j] + ((const real *)bias)[first + j] : dots[j];
+    }
+}
+
+/* y (or zero) plus up to four rows, for `n` places. */
+static void add_rows(const real *const row[4], const vec factor[4], int used, int64_t n, const real *start, real *y) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vec sum = start ? v_load(start + i) : v_zero();
+        for (int j = 0; j < used; ++j) sum += factor[j] * v_load(row[j] + i);
+        v_store(y + i, sum);
+    }
+    if (i == n) return;
+    vec sum = start ? v_load_first(start + i, n - i) : v_zero();
+    for (int j = 0; j < used; ++j) sum += factor[j] * v_load_first(row[j] + i, n - i);
+    v_store_first(y + i, sum, n - i);
+}
+
+static void matvec_combine(const void *rows, int64_t step, int64_t count, const void *v, int64_t v_step, int64_t n,
+                           const void *bias, void *y) {
+    enum { BLOCK = 16384 / sizeof(real) }; /* of y, which stays in the first-level cache */
+    for (int64_t block = 0; block < n; block += BLOCK) {
+        const int64_t here = n - block < BLOCK ? n - block : BLOCK;
+        const real *start = bias ? (const real *)bias + block : NULL;
+        real *to = (real *)y + block;
+        for (int64_t first = 0; first < count; first += 4) {
+            const int used = count - first < 4 ? (int)(count - first) : 4;
+            const real *row[4];
+            vec factor[4];
+            for (int j = 0; j < used; ++j) {
+                row[j] = (const real *)rows + (first + j) * step + block;
+                factor[j] = v_splat(((const real *)v)[(first + j) * v_step]);
+            }
+            if (used == 4)
+                add_rows(row, factor, 4, here, start, to);
+            else
+                add_rows(row, factor, used, here, start, to);
+            start = to;
+        }
+    }
+}
+
+#define MATVEC_KERNELS {.dots = matvec_dots, .combine = matvec_combine}
+
+#endif

@@ -75,8 +75,9 @@ static void copy_lines(const softmax_job *j, int tensor, int64_t index, int64_t 
 }
 
 static void run_gathered(const softmax_job *j, int64_t index, int64_t lines, char *scratch) {
-    const bool single = lines == 1 || j->args->n * j->kernels->width > gathered_elements;
-    const int64_t width = single ? 1 : j->kernels->width, together = single ? 1 : lines;
+    const int64_t widest = cx_round_up(lines, j->kernels->lanes);
+    const bool single = lines == 1 || j->args->n * widest > gathered_elements;
+    const int64_t width = single ? 1 : widest, together = single ? 1 : lines;
     const int64_t bytes = j->args->n * width * (int64_t)j->element;
     if (together < width) memset(scratch, 0, (size_t)(j->args->gy ? 2 * bytes : bytes));
     char *x = scratch, *gy = scratch + bytes;
@@ -92,7 +93,7 @@ static void run_gathered(const softmax_job *j, int64_t index, int64_t lines, cha
         if (single)
             j->kernels->row(&a);
         else
-            j->kernels->columns(&a);
+            j->kernels->columns(&a, (int)(width / j->kernels->lanes));
         copy_lines(j, 0, index + i, together, width, x, false);
     }
 }
@@ -106,12 +107,17 @@ static void run_group(const softmax_job *j, int64_t group, int worker) {
             j->kernels->rows(&a, lines);
         else
             j->kernels->row(&a);
-    } else if (j->columns && lines == j->kernels->width) {
-        const cx_softmax_args a = group_in_place(j, index, false);
-        j->kernels->columns(&a);
-    } else {
-        run_gathered(j, index, lines, j->scratch + (size_t)worker * j->scratch_worker);
+        return;
     }
+    int64_t in_place = 0;
+    if (j->columns) {
+        const cx_softmax_args a = group_in_place(j, index, false);
+        const int64_t vectors = lines / j->kernels->lanes;
+        if (vectors > 0) j->kernels->columns(&a, (int)vectors);
+        in_place = vectors * j->kernels->lanes;
+    }
+    if (in_place < lines)
+        run_gathered(j, index + in_place, lines - in_place, j->scratch + (size_t)worker * j->scratch_worker);
 }
 
 static void softmax_task(void *context, int64_t index, int worker) {
@@ -140,10 +146,10 @@ convx_status cx_softmax(const cx_kernels *kernels, const cx_softmax_args *args, 
     job.task = cx_ceil_div(task_elements, args->n * job.lines);
     const int64_t tasks = cx_ceil_div(w->count / row * job.groups, job.task);
     const int threads = tasks > 1 ? (int)cx_min(cx_threads_get(), tasks) : 1;
-    if (!job.rows && !(job.columns && row % width == 0)) {
-        const int64_t lines = args->n * width > gathered_elements ? 1 : width;
+    if (!job.rows && !(job.columns && row % job.kernels->lanes == 0)) {
+        const int64_t elements = cx_max(args->n, cx_min(args->n * width, gathered_elements));
         int64_t bytes, all;
-        if (!cx_mul(args->n * lines, (int64_t)job.element * (w->tensors - 1), &bytes)) return CONVX_OUT_OF_MEMORY;
+        if (!cx_mul(elements, (int64_t)job.element * (w->tensors - 1), &bytes)) return CONVX_OUT_OF_MEMORY;
         job.scratch_worker = cx_align_up((size_t)bytes);
         if (!cx_mul((int64_t)job.scratch_worker, threads, &all)) return CONVX_OUT_OF_MEMORY;
         job.scratch = cx_scratch_acquire((size_t)all);

@@ -37,8 +37,9 @@ static void matvec_dots(const void *rows, int64_t step, int64_t count, const voi
     }
 }
 
-/* y (or zero) plus up to four rows, for `n` places. */
-static void add_rows(const real *const row[4], const vec factor[4], int used, int64_t n, const real *start, real *y) {
+/* `start` (or zeros) plus some rows, for `n` places. */
+static inline __attribute__((always_inline)) void add_rows(const real *const row[4], const vec factor[4], int used,
+                                                           int64_t n, const real *start, real *y) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         vec sum = start ? v_load(start + i) : v_zero();
@@ -69,7 +70,7 @@ static void matvec_combine(const void *rows, int64_t step, int64_t count, const 
             if (used == 4)
                 add_rows(row, factor, 4, here, start, to);
             else
-                add_rows(row, factor, used, here, start, to);
+                for (int j = 0; j < used; ++j) add_rows(row + j, factor + j, 1, here, j > 0 ? to : start, to);
             start = to;
         }
     }

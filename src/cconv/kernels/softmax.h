@@ -1,7 +1,7 @@
 /*
- * Template: softmax, its logarithm and both gradients, of columns side by side: vectors across the columns, one place of the
- * axis after the other. A contiguous row is taken as such columns, whose results are then combined; short rows are
- * transposed, many at a time. Sums are added up in blocks, so that their error hardly grows with the axis.
+ * Template: softmax, its logarithm and both gradients. A contiguous row goes through its vectors, columns side by side are a
+ * vector's lanes; short rows are transposed to columns, many at a time. Sums are added up in blocks, so that their error hardly
+ * grows with the axis. Loops around exponentials are not unrolled: processors overlap their iterations by themselves.
  */
 #ifndef CX_KERNELS_SOFTMAX_H
 #define CX_KERNELS_SOFTMAX_H
@@ -12,158 +12,170 @@
 #include "vec/math.h"
 #include "vec/shuffle.h"
 
-enum { COLUMN_VECTORS = 4, SUM_BLOCK = 64 };
+enum { COLUMN_VECTORS = 8, SUM_BLOCK = 64 };
 #define COLUMNS (COLUMN_VECTORS * LANES)
 
-typedef struct column_values {
-    vec of[COLUMN_VECTORS];
-} column_values;
+/* ---- Columns: `vectors` of them, each loop over the axis with one element of the state a column --------------------- */
 
-static __attribute__((noinline)) void find_greatest(const real *x, int64_t step, int64_t n, column_values *greatest) {
-    column_values m = *greatest;
-    for (int64_t k = 0; k < n; ++k, x += step)
-        for (int v = 0; v < COLUMN_VECTORS; ++v) m.of[v] = v_at_least(m.of[v], v_load(x + v * LANES));
-    *greatest = m;
-}
-
-/* Sums of exp(x - greatest), which go to `result` where that is not NULL. */
-static __attribute__((noinline)) void add_powers(const real *x, int64_t step, real *result, int64_t result_step,
-                                                 int64_t n, const column_values *greatest, column_values *sum) {
-    for (int64_t block = 0; block < n; block += SUM_BLOCK)
-        for (int v = 0; v < COLUMN_VECTORS; ++v) {
-            const real *from = x + v * LANES;
-            vec s = v_zero();
-            for (int64_t k = block; k < n && k < block + SUM_BLOCK; ++k) {
-                const vec power = v_exp(v_load(from + k * step) - greatest->of[v]);
-                s += power;
-                if (result) v_store(result + k * result_step + v * LANES, power);
+static void columns_forward(const cx_softmax_args *a, int vectors) {
+    const real *x = a->x;
+    real *y = a->result;
+    vec greatest[COLUMN_VECTORS], sum[COLUMN_VECTORS];
+    for (int v = 0; v < COLUMN_VECTORS; ++v) {
+        greatest[v] = v_splat(-(real)INFINITY);
+        sum[v] = v_zero();
+    }
+    for (int64_t k = 0; k < a->n; ++k)
+        _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) greatest[v] =
+            v_at_least(greatest[v], v_load(x + k * a->x_step + v * LANES));
+    for (int64_t block = 0; block < a->n; block += SUM_BLOCK) {
+        vec part[COLUMN_VECTORS] = {v_zero()};
+        for (int64_t k = block; k < a->n && k < block + SUM_BLOCK; ++k)
+            _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
+                const vec power = v_exp(v_load(x + k * a->x_step + v * LANES) - greatest[v]);
+                part[v] += power;
+                if (!a->log) v_store(y + k * a->result_step + v * LANES, power);
             }
-            sum->of[v] += s;
-        }
-}
-
-static __attribute__((noinline)) void scale(real *y, int64_t step, int64_t n, const column_values *factor) {
-    for (int64_t k = 0; k < n; ++k, y += step)
-        for (int v = 0; v < COLUMN_VECTORS; ++v) v_store(y + v * LANES, v_load(y + v * LANES) * factor->of[v]);
-}
-
-static __attribute__((noinline)) void subtract(const real *x, int64_t step, real *y, int64_t y_step, int64_t n,
-                                               const column_values *first, const column_values *second) {
-    for (int64_t k = 0; k < n; ++k, x += step, y += y_step)
-        for (int v = 0; v < COLUMN_VECTORS; ++v)
-            v_store(y + v * LANES, v_load(x + v * LANES) - first->of[v] - second->of[v]);
-}
-
-/* Sums of gy, or of gy y. */
-static __attribute__((noinline)) void add_gradients(const real *y, int64_t step, const real *g, int64_t g_step,
-                                                    int64_t n, bool log, column_values *sum) {
-    for (int64_t block = 0; block < n; block += SUM_BLOCK) {
-        column_values s = {{v_zero()}};
-        for (int64_t k = block; k < n && k < block + SUM_BLOCK; ++k)
-            for (int v = 0; v < COLUMN_VECTORS; ++v) {
-                const vec gy = v_load(g + k * g_step + v * LANES);
-                s.of[v] += log ? gy : gy * v_load(y + k * step + v * LANES);
-            }
-        for (int v = 0; v < COLUMN_VECTORS; ++v) sum->of[v] += s.of[v];
+        _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) sum[v] += part[v];
     }
-}
-
-static __attribute__((noinline)) void combine_gradients(const real *y, int64_t step, const real *g, int64_t g_step,
-                                                        real *result, int64_t result_step, int64_t n, bool log,
-                                                        const column_values *sum) {
-    for (int v = 0; v < COLUMN_VECTORS; ++v)
-        for (int64_t k = 0; k < n; ++k) {
-            const vec value = v_load(y + k * step + v * LANES), gy = v_load(g + k * g_step + v * LANES), s = sum->of[v];
-            v_store(result + k * result_step + v * LANES, log ? gy - v_exp(value) * s : value * (gy - s));
-        }
-}
-
-/* What is left of a row after whole sets of columns, padded to one more set. */
-typedef struct row_rest {
-    int64_t sets; /* 1, in a form that keeps compilers from copying whole functions for it */
-    real x[COLUMNS], gy[COLUMNS], result[COLUMNS];
-} row_rest;
-
-static void combine_greatest(column_values *m) {
-    const vec a = v_at_least(v_at_least(m->of[0], m->of[1]), v_at_least(m->of[2], m->of[3]));
-    real lanes[LANES];
-    memcpy(lanes, &a, sizeof a);
-    for (int i = 1; i < LANES; ++i)
-        if (lanes[i] > lanes[0]) lanes[0] = lanes[i];
-    for (int v = 0; v < COLUMN_VECTORS; ++v) m->of[v] = v_splat(lanes[0]);
-}
-
-static void combine_sums(column_values *s) {
-    const vec all = v_splat(v_sum((s->of[0] + s->of[1]) + (s->of[2] + s->of[3])));
-    for (int v = 0; v < COLUMN_VECTORS; ++v) s->of[v] = all;
-}
-
-/* `n` sets of columns, and a `rest` if these belong to one row. */
-static void softmax_forward(const cx_softmax_args *a, int64_t n, row_rest *rest) {
-    column_values greatest, sum = {{v_zero()}};
-    for (int v = 0; v < COLUMN_VECTORS; ++v) greatest.of[v] = v_splat(-(real)INFINITY);
-    find_greatest(a->x, a->x_step, n, &greatest);
-    if (rest) {
-        find_greatest(rest->x, a->x_step, rest->sets, &greatest);
-        combine_greatest(&greatest);
-    }
-    add_powers(a->x, a->x_step, a->log ? NULL : a->result, a->result_step, n, &greatest, &sum);
-    if (rest) {
-        add_powers(rest->x, a->x_step, rest->result, a->result_step, rest->sets, &greatest, &sum);
-        combine_sums(&sum);
-    }
-    for (int v = 0; v < COLUMN_VECTORS; ++v) sum.of[v] = a->log ? v_log(sum.of[v]) : v_splat(1) / sum.of[v];
+    _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) sum[v] = a->log ? v_log(sum[v]) : v_splat(1) / sum[v];
     if (a->log) {
-        subtract(a->x, a->x_step, a->result, a->result_step, n, &greatest, &sum);
-        if (rest) subtract(rest->x, a->x_step, rest->result, a->result_step, rest->sets, &greatest, &sum);
-    } else {
-        scale(a->result, a->result_step, n, &sum);
-        if (rest) scale(rest->result, a->result_step, rest->sets, &sum);
+        for (int64_t k = 0; k < a->n; ++k)
+            _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) v_store(
+                y + k * a->result_step + v * LANES, v_load(x + k * a->x_step + v * LANES) - greatest[v] - sum[v]);
+        return;
     }
+    for (int64_t k = 0; k < a->n; ++k, y += a->result_step)
+        _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v)
+            v_store(y + v * LANES, v_load(y + v * LANES) * sum[v]);
 }
 
-static void softmax_backward(const cx_softmax_args *a, int64_t n, row_rest *rest) {
-    column_values sum = {{v_zero()}};
-    add_gradients(a->x, a->x_step, a->gy, a->gy_step, n, a->log, &sum);
-    if (rest) {
-        add_gradients(rest->x, a->x_step, rest->gy, a->gy_step, rest->sets, a->log, &sum);
-        combine_sums(&sum);
-    }
-    combine_gradients(a->x, a->x_step, a->gy, a->gy_step, a->result, a->result_step, n, a->log, &sum);
-    if (rest)
-        combine_gradients(rest->x, a->x_step, rest->gy, a->gy_step, rest->result, a->result_step, rest->sets, a->log,
-                          &sum);
+/* The gradient, once the sum over the axis is known. */
+static inline vec combine_gradient(vec y, vec gy, vec sum, bool log) {
+    return log ? gy - v_exp(y) * sum : y * (gy - sum);
 }
 
-static void softmax_columns(const cx_softmax_args *args) {
+static void columns_backward(const cx_softmax_args *a, int vectors) {
+    const real *y = a->x, *g = a->gy;
+    vec sum[COLUMN_VECTORS] = {v_zero()};
+    for (int64_t block = 0; block < a->n; block += SUM_BLOCK) {
+        vec part[COLUMN_VECTORS] = {v_zero()};
+        for (int64_t k = block; k < a->n && k < block + SUM_BLOCK; ++k)
+            _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
+                const vec gy = v_load(g + k * a->gy_step + v * LANES);
+                part[v] += a->log ? gy : gy * v_load(y + k * a->x_step + v * LANES);
+            }
+        _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) sum[v] += part[v];
+    }
+    real *result = a->result;
+    for (int64_t k = 0; k < a->n; ++k) _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
+            const vec value = v_load(y + k * a->x_step + v * LANES), gy = v_load(g + k * a->gy_step + v * LANES);
+            v_store(result + k * a->result_step + v * LANES, combine_gradient(value, gy, sum[v], a->log));
+        }
+}
+
+static void softmax_columns(const cx_softmax_args *args, int vectors) {
     if (args->gy)
-        softmax_backward(args, args->n, NULL);
+        columns_backward(args, vectors);
     else
-        softmax_forward(args, args->n, NULL);
+        columns_forward(args, vectors);
+}
+
+/* ---- A row ------------------------------------------------------------------------------------------------------ */
+
+/* The vectors of a row; the last one is padded, and lies aside. */
+typedef struct row_vectors {
+    int64_t vectors, left; /* elements of the last one, at least 1 */
+} row_vectors;
+
+static inline row_vectors vectors_of(int64_t n) {
+    const int64_t vectors = (n + LANES - 1) / LANES;
+    return (row_vectors){vectors, n - (vectors - 1) * LANES};
+}
+
+static inline void load_last(const real *x, row_vectors row, real padding, real last[LANES]) {
+    v_store(last, v_splat(padding));
+    memcpy(last, x + (row.vectors - 1) * LANES, (size_t)row.left * sizeof(real));
+}
+
+static void row_forward(const cx_softmax_args *a) {
+    const row_vectors row = vectors_of(a->n);
+    const int64_t whole = row.vectors - 1;
+    const real *x = a->x;
+    real *y = a->result, last[LANES], last_result[LANES];
+    load_last(x, row, -(real)INFINITY, last);
+    vec greatest = v_load(last), second = greatest, sum = v_zero();
+    int64_t i = 0;
+    for (; i + 2 <= whole; i += 2) {
+        greatest = v_at_least(greatest, v_load(x + i * LANES));
+        second = v_at_least(second, v_load(x + (i + 1) * LANES));
+    }
+    if (i < whole) greatest = v_at_least(greatest, v_load(x + i * LANES));
+    greatest = v_splat(v_greatest(v_at_least(greatest, second)));
+    for (int64_t block = 0; block < row.vectors; block += SUM_BLOCK) {
+        vec part = v_zero();
+        for (i = block; i < row.vectors && i < block + SUM_BLOCK; ++i) {
+            const vec power = v_exp(v_load(i < whole ? x + i * LANES : last) - greatest);
+            part += power;
+            if (!a->log) v_store(i < whole ? y + i * LANES : last_result, power);
+        }
+        sum += part;
+    }
+    const vec total = v_splat(v_sum(sum)), log = v_log(total), factor = v_splat(1) / total;
+    if (a->log) {
+        for (i = 0; i < whole; ++i) v_store(y + i * LANES, v_load(x + i * LANES) - greatest - log);
+        v_store(last_result, v_load(last) - greatest - log);
+    } else {
+        for (i = 0; i < whole; ++i) v_store(y + i * LANES, v_load(y + i * LANES) * factor);
+        v_store(last_result, v_load(last_result) * factor);
+    }
+    memcpy(y + whole * LANES, last_result, (size_t)row.left * sizeof(real));
+}
+
+static void row_backward(const cx_softmax_args *a) {
+    const row_vectors row = vectors_of(a->n);
+    const int64_t whole = row.vectors - 1;
+    const real *y = a->x, *g = a->gy;
+    real *result = a->result, last_y[LANES], last_g[LANES];
+    load_last(y, row, 0, last_y);
+    load_last(g, row, 0, last_g);
+    vec sum = v_load(last_g);
+    if (!a->log) sum *= v_load(last_y);
+    for (int64_t block = 0; block < whole; block += SUM_BLOCK) {
+        enum { CHAINS = 4 };
+        const int64_t end = block + SUM_BLOCK < whole ? block + SUM_BLOCK : whole;
+        vec part[CHAINS] = {v_zero()};
+        int64_t i = block;
+        for (; i + CHAINS <= end; i += CHAINS)
+            for (int c = 0; c < CHAINS; ++c) {
+                const vec gy = v_load(g + (i + c) * LANES);
+                part[c] += a->log ? gy : gy * v_load(y + (i + c) * LANES);
+            }
+        for (; i < end; ++i) {
+            const vec gy = v_load(g + i * LANES);
+            part[0] += a->log ? gy : gy * v_load(y + i * LANES);
+        }
+        sum += (part[0] + part[1]) + (part[2] + part[3]);
+    }
+    const vec total = v_splat(v_sum(sum));
+    for (int64_t i = 0; i < whole; ++i)
+        v_store(result + i * LANES, combine_gradient(v_load(y + i * LANES), v_load(g + i * LANES), total, a->log));
+    v_store(last_g, combine_gradient(v_load(last_y), v_load(last_g), total, a->log));
+    memcpy(result + whole * LANES, last_g, (size_t)row.left * sizeof(real));
 }
 
 static void softmax_row(const cx_softmax_args *args) {
-    const int64_t sets = args->n / COLUMNS, from = sets * COLUMNS, left = args->n - from;
-    cx_softmax_args a = *args;
-    row_rest rest = {.sets = 1};
-    a.x_step = a.gy_step = a.result_step = COLUMNS;
-    for (int i = 0; i < COLUMNS; ++i) {
-        rest.x[i] = args->gy ? 0 : -(real)INFINITY;
-        rest.gy[i] = 0;
-    }
-    memcpy(rest.x, (const real *)args->x + from, (size_t)left * sizeof(real));
-    if (args->gy) {
-        memcpy(rest.gy, (const real *)args->gy + from, (size_t)left * sizeof(real));
-        softmax_backward(&a, sets, &rest);
-    } else {
-        softmax_forward(&a, sets, &rest);
-    }
-    memcpy((real *)args->result + from, rest.result, (size_t)left * sizeof(real));
+    if (args->gy)
+        row_backward(args);
+    else
+        row_forward(args);
 }
+
+/* ---- Short rows -------------------------------------------------------------------------------------------------- */
 
 /* Rows of n elements to columns of a buffer; those that are not there become zeros. */
 static void rows_to_columns(const real *x, int64_t step, int64_t rows, int64_t n, real *columns) {
-    for (int64_t first = 0; first < COLUMNS; first += LANES) {
+    for (int64_t first = 0; first < rows; first += LANES) {
         const int64_t here = rows - first < LANES ? rows - first : LANES;
         const real *from = x + first * step;
         real *to = columns + first;
@@ -214,11 +226,12 @@ static void softmax_rows(const cx_softmax_args *args, int64_t rows) {
             rows_to_columns((const real *)args->gy + first * args->gy_step, args->gy_step, here, args->n, gy);
             a.gy = gy;
         }
-        softmax_columns(&a);
+        softmax_columns(&a, (int)((here + LANES - 1) / LANES));
         columns_to_rows(x, (real *)args->result + first * args->result_step, args->result_step, here, args->n);
     }
 }
 
-#define SOFTMAX_KERNELS {.width = COLUMNS, .columns = softmax_columns, .row = softmax_row, .rows = softmax_rows}
+#define SOFTMAX_KERNELS \
+    {.lanes = LANES, .width = COLUMNS, .columns = softmax_columns, .row = softmax_row, .rows = softmax_rows}
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CX_SHORT_ROW = 64 };
+enum { CX_SHORT_ROW = 32 };
 
 typedef struct cx_softmax_args {
     const void *x;  /* the input; for a gradient the forward's result */
@@ -17,10 +17,10 @@ typedef struct cx_softmax_args {
 } cx_softmax_args;
 
 typedef struct cx_softmax_kernels {
-    int width;                                               /* columns that are computed side by side */
-    void (*columns)(const cx_softmax_args *args);            /* `width` of them, adjacent; steps along the axis */
-    void (*row)(const cx_softmax_args *args);                /* contiguous; no steps */
-    void (*rows)(const cx_softmax_args *args, int64_t rows); /* of n <= CX_SHORT_ROW; steps between rows */
+    int lanes, width;                                          /* columns of a vector, and at most side by side */
+    void (*columns)(const cx_softmax_args *args, int vectors); /* of adjacent columns; steps along the axis */
+    void (*row)(const cx_softmax_args *args);                  /* contiguous; no steps */
+    void (*rows)(const cx_softmax_args *args, int64_t rows);   /* of n <= CX_SHORT_ROW; steps between rows */
 } cx_softmax_kernels;
 
 #endif

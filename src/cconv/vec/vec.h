@@ -49,6 +49,15 @@ static inline vec v_select(vec_bits mask, vec a, vec b) { return (vec)((mask & (
 static inline vec v_at_least(vec a, vec floor) { return v_select((vec_bits)(a < floor), floor, a); }
 static inline vec v_at_most(vec a, vec ceiling) { return v_select((vec_bits)(a > ceiling), ceiling, a); }
 
+/* The greatest lane; any of the numbers if there are NaNs. */
+static inline real v_greatest(vec v) {
+    real lanes[CX_BYTES / sizeof(real)];
+    memcpy(lanes, &v, sizeof lanes);
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; ++i) lanes[i] = lanes[i] < lanes[i + width] ? lanes[i + width] : lanes[i];
+    return lanes[0];
+}
+
 /* Pairwise, so that the order of the additions does not depend on the compiler. */
 static inline real v_sum(vec v) {
     real lanes[CX_BYTES / sizeof(real)];

@@ -78,6 +78,18 @@ cdef object check_linear_grad(object grad_output, tuple leading, object weight_s
         _arguments.linear_grad_shape(grad_output.shape, expected)
 
 
+# A shape of one dimension or more; a plain tuple of ints is itself.
+cdef tuple plain_shape(object value, str name):
+    cdef object size
+    if type(value) is tuple and len(<tuple>value) > 0:
+        for size in <tuple>value:
+            if not PyLong_CheckExact(size) or size < 0:
+                break
+        else:
+            return value
+    return _arguments.any_shape(value, name)
+
+
 def linear_forward(input, weight, bias, out):
     cdef capi.convx_linear_params p
     cdef Rows x, w, y
@@ -123,7 +135,7 @@ def linear_input_gradient(input_size, weight, grad_output, out):
     cdef int dtype = dtype_of(grad_output, "grad_output")
     same_dtype(dtype, weight, "weight", grad_output, "grad_output")
     weight = read_linear_weight(weight, dtype, &w)
-    cdef tuple sizes = _arguments.any_shape(input_size, "input_size")
+    cdef tuple sizes = plain_shape(input_size, "input_size")
     if sizes[len(sizes) - 1] != w.features:
         _arguments.linear_features(sizes, weight.shape)
     check_linear_grad(grad_output, sizes[:len(sizes) - 1], weight.shape)
@@ -147,7 +159,7 @@ def linear_weight_gradient(input, weight_size, grad_output, out):
     same_dtype(dtype, grad_output, "grad_output", input, "input")
     if input.ndim < 1:
         _arguments.linear_input_dimensions()
-    cdef tuple sizes = input.shape, weight_sizes = _arguments.any_shape(weight_size, "weight_size")
+    cdef tuple sizes = input.shape, weight_sizes = plain_shape(weight_size, "weight_size")
     if len(weight_sizes) > 2:
         _arguments.linear_weight_dimensions(weight_sizes, "weight_size")
     if weight_sizes[len(weight_sizes) - 1] != sizes[len(sizes) - 1]:

@@ -42,6 +42,16 @@ static convx_status fill(int32_t dtype, int64_t rows, int64_t columns, const int
     return CONVX_OK;
 }
 
+enum { NARROW = 16 /* features: so few suit a gradient's own pass better than the forward one with roles exchanged */ };
+
+/* The forward pass of `params`, whatever its matrices are. */
+static convx_status run_forward(const convx_linear_params *params, const void *input, const void *weight,
+                                void *output) {
+    convx_conv_params conv;
+    const convx_status status = as_convolution(params, &conv);
+    return status == CONVX_OK ? convx_conv_forward(&conv, input, weight, NULL, output) : status;
+}
+
 /* True if it is done. *status says how it went, if it is not CONVX_OK the arguments are refused. */
 static bool run_few_rows(const convx_linear_params *p, const convx_conv_params *params, convx_pass pass,
                          const convx_conv_args *args, convx_status *status) {
@@ -91,6 +101,17 @@ convx_status convx_linear_input_gradient(const convx_linear_params *params, cons
         return fill(params->dtype, params->rows, params->in_features, params->input_strides, NULL, grad_input);
     const convx_conv_args args = {.weight = weight, .grad_output = grad_output, .result = grad_input};
     if (run_few_rows(params, &conv, CONVX_INPUT_GRADIENT, &args, &status)) return status;
+    if (params->rows > 0 && params->in_features > NARROW && params->out_features > NARROW) {
+        convx_linear_params p = *params; /* with the weights transposed */
+        p.in_features = params->out_features;
+        p.out_features = params->in_features;
+        for (int d = 0; d < 2; ++d) {
+            p.input_strides[d] = params->output_strides[d];
+            p.weight_strides[d] = params->weight_strides[1 - d];
+            p.output_strides[d] = params->input_strides[d];
+        }
+        return run_forward(&p, grad_output, weight, grad_input);
+    }
     return convx_conv_input_gradient(&conv, weight, grad_output, grad_input);
 }
 
@@ -102,6 +123,21 @@ convx_status convx_linear_weight_gradient(const convx_linear_params *params, con
     if (params->in_features == 0 || params->out_features == 0) return CONVX_OK;
     const convx_conv_args args = {.input = input, .grad_output = grad_output, .result = grad_weight};
     if (run_few_rows(params, &conv, CONVX_WEIGHT_GRADIENT, &args, &status)) return status;
+    if (params->rows > 0 && params->in_features > NARROW && params->out_features > NARROW) {
+        /* Features become rows, and the rows what is summed over; the wider side is vectors. */
+        const bool turned = params->in_features > params->out_features;
+        convx_linear_params p = *params;
+        p.rows = turned ? params->out_features : params->in_features;
+        p.in_features = params->rows;
+        p.out_features = turned ? params->in_features : params->out_features;
+        for (int d = 0; d < 2; ++d) {
+            p.input_strides[d] = (turned ? params->output_strides : params->input_strides)[1 - d];
+            p.weight_strides[d] = (turned ? params->input_strides : params->output_strides)[1 - d];
+            p.output_strides[d] = params->weight_strides[turned ? d : 1 - d];
+        }
+        return turned ? run_forward(&p, grad_output, input, grad_weight)
+                      : run_forward(&p, input, grad_output, grad_weight);
+    }
     return convx_conv_weight_gradient(&conv, input, grad_output, grad_weight);
 }
 

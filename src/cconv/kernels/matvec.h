@@ -1,6 +1,6 @@
 /*
- * Template: products of a matrix and a vector. Both read the matrix once, in the order of its memory, four rows at a time. The
- * order of additions follows from the sizes alone.
+ * Template: products of a matrix and a vector. Both read the matrix once, in the order of its memory, several rows at a time.
+ * The order of additions follows from the sizes alone.
  */
 #ifndef CX_KERNELS_MATVEC_H
 #define CX_KERNELS_MATVEC_H
@@ -38,7 +38,7 @@ static void matvec_dots(const void *rows, int64_t step, int64_t count, const voi
 }
 
 /* `start` (or zeros) plus some rows, for `n` places. */
-static inline __attribute__((always_inline)) void add_rows(const real *const row[4], const vec factor[4], int used,
+static inline __attribute__((always_inline)) void add_rows(const real *const row[], const vec factor[], int used,
                                                            int64_t n, const real *start, real *y) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
@@ -54,21 +54,21 @@ static inline __attribute__((always_inline)) void add_rows(const real *const row
 
 static void matvec_combine(const void *rows, int64_t step, int64_t count, const void *v, int64_t v_step, int64_t n,
                            const void *bias, void *y) {
-    enum { BLOCK = 16384 / sizeof(real) }; /* of y, which stays in the first-level cache */
+    enum { BLOCK = 16384 / sizeof(real), ROWS = 8 }; /* a block of y stays in the first-level cache */
     for (int64_t block = 0; block < n; block += BLOCK) {
         const int64_t here = n - block < BLOCK ? n - block : BLOCK;
         const real *start = bias ? (const real *)bias + block : NULL;
         real *to = (real *)y + block;
-        for (int64_t first = 0; first < count; first += 4) {
-            const int used = count - first < 4 ? (int)(count - first) : 4;
-            const real *row[4];
-            vec factor[4];
+        for (int64_t first = 0; first < count; first += ROWS) {
+            const int used = count - first < ROWS ? (int)(count - first) : ROWS;
+            const real *row[ROWS];
+            vec factor[ROWS];
             for (int j = 0; j < used; ++j) {
                 row[j] = (const real *)rows + (first + j) * step + block;
                 factor[j] = v_splat(((const real *)v)[(first + j) * v_step]);
             }
-            if (used == 4)
-                add_rows(row, factor, 4, here, start, to);
+            if (used == ROWS)
+                add_rows(row, factor, ROWS, here, start, to);
             else
                 for (int j = 0; j < used; ++j) add_rows(row + j, factor + j, 1, here, j > 0 ? to : start, to);
             start = to;

@@ -15,6 +15,7 @@
 
 enum {
     task_elements = 8192,
+    gathered_vectors = 8,     /* of columns, at most */
     gathered_elements = 65536 /* lines that are longer together are gathered one by one */
 };
 
@@ -136,11 +137,12 @@ convx_status cx_softmax(const cx_kernels *kernels, const cx_softmax_args *args, 
                        .rows = true,
                        .columns = true};
     const int inner = w->rank - 1;
-    const int64_t row = w->size[inner], width = job.kernels->width;
+    const int64_t row = w->size[inner];
     for (int t = 0; t < w->tensors; ++t) {
         job.rows = job.rows && (step_of(args, t) == 1 || args->n == 1);
         job.columns = job.columns && w->stride[t][inner] == 1;
     }
+    const int64_t width = job.columns && !job.rows ? job.kernels->width : gathered_vectors * job.kernels->lanes;
     job.lines = job.rows && args->n > CX_SHORT_ROW ? 1 : width;
     job.groups = cx_ceil_div(row, job.lines);
     job.task = cx_ceil_div(task_elements, args->n * job.lines);

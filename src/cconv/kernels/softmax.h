@@ -12,8 +12,9 @@
 #include "vec/math.h"
 #include "vec/shuffle.h"
 
-enum { COLUMN_VECTORS = 8, SUM_BLOCK = 64 };
-#define COLUMNS (COLUMN_VECTORS * LANES)
+/* Many columns at a time make long runs in memory; a transposed set of short rows fits the first-level cache. */
+enum { COLUMN_VECTORS = 32, TRANSPOSED_VECTORS = 8, SUM_BLOCK = 64 };
+#define TRANSPOSED (TRANSPOSED_VECTORS * LANES)
 
 /* ---- Columns: `vectors` of them, each loop over the axis with one element of the state a column --------------------- */
 
@@ -94,8 +95,18 @@ static inline row_vectors vectors_of(int64_t n) {
 }
 
 static inline void load_last(const real *x, row_vectors row, real padding, real last[LANES]) {
-    v_store(last, v_splat(padding));
-    memcpy(last, x + (row.vectors - 1) * LANES, (size_t)row.left * sizeof(real));
+    x += (row.vectors - 1) * LANES;
+    v_store(last, row.left == LANES ? v_load(x) : v_splat(padding));
+    if (row.left < LANES)
+        for (int64_t i = 0; i < row.left; ++i) last[i] = x[i];
+}
+
+static inline void store_last(real *y, row_vectors row, const real last[LANES]) {
+    y += (row.vectors - 1) * LANES;
+    if (row.left == LANES)
+        v_store(y, v_load(last));
+    else
+        for (int64_t i = 0; i < row.left; ++i) y[i] = last[i];
 }
 
 static void row_forward(const cx_softmax_args *a) {
@@ -129,7 +140,7 @@ static void row_forward(const cx_softmax_args *a) {
         for (i = 0; i < whole; ++i) v_store(y + i * LANES, v_load(y + i * LANES) * factor);
         v_store(last_result, v_load(last_result) * factor);
     }
-    memcpy(y + whole * LANES, last_result, (size_t)row.left * sizeof(real));
+    store_last(y, row, last_result);
 }
 
 static void row_backward(const cx_softmax_args *a) {
@@ -161,7 +172,7 @@ static void row_backward(const cx_softmax_args *a) {
     for (int64_t i = 0; i < whole; ++i)
         v_store(result + i * LANES, combine_gradient(v_load(y + i * LANES), v_load(g + i * LANES), total, a->log));
     v_store(last_g, combine_gradient(v_load(last_y), v_load(last_g), total, a->log));
-    memcpy(result + whole * LANES, last_g, (size_t)row.left * sizeof(real));
+    store_last(result, row, last_g);
 }
 
 static void softmax_row(const cx_softmax_args *args) {
@@ -181,7 +192,7 @@ static void rows_to_columns(const real *x, int64_t step, int64_t rows, int64_t n
         real *to = columns + first;
         if (n < LANES) {
             for (int64_t k = 0; k < n; ++k)
-                for (int64_t i = 0; i < LANES; ++i) to[k * COLUMNS + i] = i < here ? from[i * step + k] : 0;
+                for (int64_t i = 0; i < LANES; ++i) to[k * TRANSPOSED + i] = i < here ? from[i * step + k] : 0;
             continue;
         }
         for (int64_t k = 0; k < n; k += LANES) {
@@ -189,7 +200,7 @@ static void rows_to_columns(const real *x, int64_t step, int64_t rows, int64_t n
             vec block[LANES];
             for (int i = 0; i < LANES; ++i) block[i] = i < here ? v_load(from + i * step + k) : v_zero();
             v_transpose(block);
-            for (int i = 0; i < LANES; ++i) v_store(to + (k + i) * COLUMNS, block[i]);
+            for (int i = 0; i < LANES; ++i) v_store(to + (k + i) * TRANSPOSED, block[i]);
         }
     }
 }
@@ -201,13 +212,13 @@ static void columns_to_rows(const real *columns, real *y, int64_t step, int64_t 
         real *to = y + first * step;
         if (n < LANES) {
             for (int64_t i = 0; i < here; ++i)
-                for (int64_t k = 0; k < n; ++k) to[i * step + k] = from[k * COLUMNS + i];
+                for (int64_t k = 0; k < n; ++k) to[i * step + k] = from[k * TRANSPOSED + i];
             continue;
         }
         for (int64_t k = 0; k < n; k += LANES) {
             if (k > n - LANES) k = n - LANES;
             vec block[LANES];
-            for (int i = 0; i < LANES; ++i) block[i] = v_load(from + (k + i) * COLUMNS);
+            for (int i = 0; i < LANES; ++i) block[i] = v_load(from + (k + i) * TRANSPOSED);
             v_transpose(block);
             for (int i = 0; i < here; ++i) v_store(to + i * step + k, block[i]);
         }
@@ -215,12 +226,12 @@ static void columns_to_rows(const real *columns, real *y, int64_t step, int64_t 
 }
 
 static void softmax_rows(const cx_softmax_args *args, int64_t rows) {
-    real x[CX_SHORT_ROW * COLUMNS], gy[CX_SHORT_ROW * COLUMNS];
+    real x[CX_SHORT_ROW * TRANSPOSED], gy[CX_SHORT_ROW * TRANSPOSED];
     cx_softmax_args a = *args;
     a.x = a.result = x;
-    a.x_step = a.gy_step = a.result_step = COLUMNS;
-    for (int64_t first = 0; first < rows; first += COLUMNS) {
-        const int64_t here = rows - first < COLUMNS ? rows - first : COLUMNS;
+    a.x_step = a.gy_step = a.result_step = TRANSPOSED;
+    for (int64_t first = 0; first < rows; first += TRANSPOSED) {
+        const int64_t here = rows - first < TRANSPOSED ? rows - first : TRANSPOSED;
         rows_to_columns((const real *)args->x + first * args->x_step, args->x_step, here, args->n, x);
         if (args->gy) {
             rows_to_columns((const real *)args->gy + first * args->gy_step, args->gy_step, here, args->n, gy);
@@ -231,7 +242,11 @@ static void softmax_rows(const cx_softmax_args *args, int64_t rows) {
     }
 }
 
-#define SOFTMAX_KERNELS \
-    {.lanes = LANES, .width = COLUMNS, .columns = softmax_columns, .row = softmax_row, .rows = softmax_rows}
+#define SOFTMAX_KERNELS               \
+    {.lanes = LANES,                  \
+     .width = COLUMN_VECTORS * LANES, \
+     .columns = softmax_columns,      \
+     .row = softmax_row,              \
+     .rows = softmax_rows}
 
 #endif

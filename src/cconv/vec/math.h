@@ -69,15 +69,9 @@ static inline vec_reduced v_reduce_less(vec x, vec less) {
 
 static inline vec_reduced v_reduce(vec x) { return v_reduce_less(x, v_zero()); }
 
-/* exp(x - less), see v_reduce_less. */
-static inline vec v_exp_less(vec x, vec less) {
-    /* Beyond these the result is infinite or zero, and the exponents below still fit. */
-#if CX_F64
-    const real least = -746, most = 710;
-#else
-    const real least = -104, most = 89;
-#endif
-    vec_reduced y = v_reduce_less(v_at_least(v_at_most(x, v_splat(most)), v_splat(least)), less);
+/* exp(x - less), see v_reduce_less; for x in v_exp's range, which ends where results are zero or infinite. */
+static inline vec v_exp_within(vec x, vec less) {
+    vec_reduced y = v_reduce_less(x, less);
     /* 2^n by two factors, each of them a normal number: n itself reaches beyond the exponents of normal numbers. */
     vec_unsigned both = y.n + 2 * EXPONENT_BIAS;
     vec_unsigned half = both >> 1;
@@ -85,7 +79,15 @@ static inline vec v_exp_less(vec x, vec less) {
     return (v_splat(1) + y.expm1) * (vec)(half << MANTISSA_BITS) * (vec)(other << MANTISSA_BITS);
 }
 
-static inline vec v_exp(vec x) { return v_exp_less(x, v_zero()); }
+static inline vec v_exp(vec x) {
+    /* Beyond these the result is infinite or zero, and the exponents still fit. */
+#if CX_F64
+    const real least = -746, most = 710;
+#else
+    const real least = -104, most = 89;
+#endif
+    return v_exp_within(v_at_least(v_at_most(x, v_splat(most)), v_splat(least)), v_zero());
+}
 
 /* expm1(x) for x up to 40 (float) or 80 (double), where the exponent below still fits with room to spare. */
 static inline vec v_expm1_moderate(vec x) {

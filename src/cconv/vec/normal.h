@@ -35,7 +35,7 @@ static inline vec_normal v_normal(vec x) {
     enum { TERMS = sizeof q / sizeof q[0] };
     const vec negative = (vec)((vec_bits)x | (vec_bits)(-v_zero())), t = v_at_most(-negative, v_splat(farthest));
     const vec high = (vec)((vec_unsigned)t & (upper_half - (vec_unsigned){0}));
-    const vec power = v_exp_less(high * high * v_splat((real)-0.5), (t - high) * (t + high) * v_splat((real)0.5));
+    const vec power = v_exp_within(high * high * v_splat((real)-0.5), (t - high) * (t + high) * v_splat((real)0.5));
     const vec part = v_splat(1) / (t + v_splat(k)), u = (t - v_splat(k)) * part;
     vec sum = v_splat(q[TERMS - 1]);
     for (int i = TERMS - 2; i >= 0; --i) sum = sum * u + v_splat(q[i]);

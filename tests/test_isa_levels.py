@@ -64,6 +64,11 @@ def test_pooling_passes_at_this_instruction_set(level):
     passes_at(level, "test_pooling.py", "test_pooling_gradients.py")
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_activations_softmax_and_linear_layers_pass_at_this_instruction_set(level):
+    passes_at(level, "test_pointwise.py", "test_softmax.py", "test_linear.py")
+
+
 @pytest.mark.parametrize("algorithm", [*(name for name in ALGORITHMS if name != "auto"), "winograd"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_suite_passes_at_this_instruction_set(level, algorithm):

@@ -182,9 +182,10 @@ typedef enum convx_function {
 } convx_function;
 
 /*
- * Largest errors in units in the last place of the result, gradual underflow included; 0 for the others: SIGMOID, TANH, SILU
- * 2.75, LEAKY_RELU 0.5, ELU 3 (with alpha 1), GELU 4, GELU_TANH 3 + 2 |2 z|. SIGMOID is 0 and SILU -0 where exp(-x) overflows
- * (x below -88 in float, -709 in double). NaN gives NaN. SILU and GELU of minus infinity are NaN.
+ * Largest errors in units in the last place of the result, gradual underflow included: SIGMOID, TANH, SILU 2.75, LEAKY_RELU
+ * 0.5, ELU 3 (with alpha 1), GELU 6, GELU_TANH 3 + 3 |2 z|; none for the others. SIGMOID is 0 where exp(-x) overflows (x below
+ * -88 in float, -709 in double), and SILU is -0 there, GELU_TANH where exp(-2 z) does. NaN gives NaN; SILU and GELU of minus
+ * infinity are NaN.
  *
  * Gradients are those of the formula, relative to gy within 8 eps (1 + |x|); at the places without a derivative RELU, RELU6
  * and HARDTANH have 0, LEAKY_RELU and ELU that of the side below zero.

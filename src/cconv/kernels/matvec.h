@@ -11,16 +11,15 @@
 static void dot_rows(const real *const row[4], const real *v, int64_t n, real dots[4]) {
     vec even[4] = {{0}}, odd[4] = {{0}};
     int64_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES)
-        for (int j = 0; j < 4; ++j) {
+    for (; i + 2 * LANES <= n; i += 2 * LANES) _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) {
             even[j] += v_load(row[j] + i) * v_load(v + i);
             odd[j] += v_load(row[j] + i + LANES) * v_load(v + i + LANES);
         }
     for (; i < n; i += LANES) {
         const int64_t left = n - i < LANES ? n - i : LANES;
         const vec x = left == LANES ? v_load(v + i) : v_load_first(v + i, left);
-        for (int j = 0; j < 4; ++j)
-            even[j] += (left == LANES ? v_load(row[j] + i) : v_load_first(row[j] + i, left)) * x;
+        _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) even[j] +=
+            (left == LANES ? v_load(row[j] + i) : v_load_first(row[j] + i, left)) * x;
     }
     for (int j = 0; j < 4; ++j) dots[j] = v_sum(even[j] + odd[j]);
 }
@@ -43,7 +42,7 @@ static inline __attribute__((always_inline)) void add_rows(const real *const row
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         vec sum = start ? v_load(start + i) : v_zero();
-        for (int j = 0; j < used; ++j) sum += factor[j] * v_load(row[j] + i);
+        _Pragma("GCC unroll 8") for (int j = 0; j < used; ++j) sum += factor[j] * v_load(row[j] + i);
         v_store(y + i, sum);
     }
     if (i == n) return;

@@ -27,14 +27,17 @@ static inline vec gelu_exponent_slope(vec x) {
 static inline vec negative_magnitude(vec x) { return (vec)((vec_bits)x | (vec_bits)(-v_zero())); }
 
 static inline vec gelu(vec x) {
-    const vec tail = v_normal(x).tail;
-    return x * v_select((vec_bits)(x < v_zero()), tail, v_splat(1) - tail);
+    const real far = 50; /* where the distribution's tail is zero: infinity times that would be NaN */
+    const vec_normal normal = v_normal(x);
+    const vec lost = v_at_most(x, v_splat(far)) * normal.ratio * normal.power;
+    return v_select((vec_bits)(x < v_zero()), lost, x - lost);
 }
 
 static inline vec gelu_slope(vec x) {
     const real root = (real)0x1.9884533d43651p-2; /* 1 / sqrt(2 pi) */
     const vec_normal normal = v_normal(x);
-    const vec share = v_select((vec_bits)(x < v_zero()), normal.tail, v_splat(1) - normal.tail);
+    const vec tail = normal.ratio * normal.power;
+    const vec share = v_select((vec_bits)(x < v_zero()), tail, v_splat(1) - tail);
     return share + x * (normal.power * v_splat(root));
 }
 

@@ -157,8 +157,7 @@ static void row_backward(const cx_softmax_args *a) {
         const int64_t end = block + SUM_BLOCK < whole ? block + SUM_BLOCK : whole;
         vec part[CHAINS] = {v_zero()};
         int64_t i = block;
-        for (; i + CHAINS <= end; i += CHAINS)
-            for (int c = 0; c < CHAINS; ++c) {
+        for (; i + CHAINS <= end; i += CHAINS) _Pragma("GCC unroll 4") for (int c = 0; c < CHAINS; ++c) {
                 const vec gy = v_load(g + (i + c) * LANES);
                 part[c] += a->log ? gy : gy * v_load(y + (i + c) * LANES);
             }
@@ -198,9 +197,10 @@ static void rows_to_columns(const real *x, int64_t step, int64_t rows, int64_t n
         for (int64_t k = 0; k < n; k += LANES) {
             if (k > n - LANES) k = n - LANES;
             vec block[LANES];
-            for (int i = 0; i < LANES; ++i) block[i] = i < here ? v_load(from + i * step + k) : v_zero();
+            _Pragma("GCC unroll 16") for (int i = 0; i < LANES; ++i) block[i] =
+                i < here ? v_load(from + i * step + k) : v_zero();
             v_transpose(block);
-            for (int i = 0; i < LANES; ++i) v_store(to + (k + i) * TRANSPOSED, block[i]);
+            _Pragma("GCC unroll 16") for (int i = 0; i < LANES; ++i) v_store(to + (k + i) * TRANSPOSED, block[i]);
         }
     }
 }
@@ -218,9 +218,9 @@ static void columns_to_rows(const real *columns, real *y, int64_t step, int64_t 
         for (int64_t k = 0; k < n; k += LANES) {
             if (k > n - LANES) k = n - LANES;
             vec block[LANES];
-            for (int i = 0; i < LANES; ++i) block[i] = v_load(from + (k + i) * TRANSPOSED);
+            _Pragma("GCC unroll 16") for (int i = 0; i < LANES; ++i) block[i] = v_load(from + (k + i) * TRANSPOSED);
             v_transpose(block);
-            for (int i = 0; i < here; ++i) v_store(to + i * step + k, block[i]);
+            _Pragma("GCC unroll 16") for (int i = 0; i < LANES; ++i) if (i < here) v_store(to + i * step + k, block[i]);
         }
     }
 }

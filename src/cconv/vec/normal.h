@@ -12,7 +12,7 @@
 #include "vec/math.h"
 
 typedef struct vec_normal {
-    vec tail;  /* Phi(-|x|) */
+    vec ratio; /* g(|x|): apart, since the product would lose digits where it underflows */
     vec power; /* exp(-x^2/2) */
 } vec_normal;
 
@@ -39,7 +39,7 @@ static inline vec_normal v_normal(vec x) {
     const vec part = v_splat(1) / (t + v_splat(k)), u = (t - v_splat(k)) * part;
     vec sum = v_splat(q[TERMS - 1]);
     for (int i = TERMS - 2; i >= 0; --i) sum = sum * u + v_splat(q[i]);
-    return (vec_normal){power * (part * sum), power};
+    return (vec_normal){part * sum, power};
 }
 
 #endif

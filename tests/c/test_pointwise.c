@@ -96,10 +96,8 @@ static void functions_are_within_their_bounds(void) {
                 apply(tables[t], maps[m], 1, x, NULL, y, BLOCK);
                 for (int i = 0; i < BLOCK; ++i) {
                     const long double want = exact(maps[m], x[i]);
-                    if (maps[m] == CX_MAP_GELU_TANH && -gelu_argument(x[i]) > (f64 ? 709.7 : 88.7)) {
-                        CHECK(y[i] == 0);
-                        continue;
-                    }
+                    const bool overflows = maps[m] == CX_MAP_GELU_TANH && -gelu_argument(x[i]) > (f64 ? 709 : 88);
+                    if (overflows && y[i] == 0) continue;
                     const double error = ulps(y[i], want, f64);
                     if (error / bound(maps[m], x[i]) > worst) worst = error / bound(maps[m], x[i]);
                     if (error > most) most = error;

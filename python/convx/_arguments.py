@@ -179,7 +179,7 @@ def gelu(approximate: Any) -> str:
 def float_dtype(value: Any, name: str) -> np.dtype[Any]:
     """float32 or float64, in whatever form NumPy takes a dtype."""
     try:
-        found = np.dtype(value)
+        found: np.dtype[Any] = np.dtype(value)
     except TypeError:
         raise TypeError(f"{name} must be np.float32 or np.float64, got {_brief(value)}") from None
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -1,4 +1,4 @@
-from typing import Any, final
+from typing import Any, Literal, final, overload
 
 import numpy as np
 
@@ -131,6 +131,7 @@ def adam_step(
     amsgrad: bool,
     /,
 ) -> None: ...
+@overload
 def pool_forward(
     rank: int,
     maxima: bool,
@@ -142,19 +143,46 @@ def pool_forward(
     ceil_mode: Any,
     count_include_pad: Any,
     divisor_override: Any,
-    return_indices: Any,
+    return_indices: Literal[False],
     layout: Any,
     /,
-) -> Any: ...
+) -> Array: ...
+@overload
+def pool_forward(
+    rank: int,
+    maxima: bool,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: Any,
+    count_include_pad: Any,
+    divisor_override: Any,
+    return_indices: bool,
+    layout: Any,
+    /,
+) -> Array | tuple[Array, Array]: ...
+@overload
 def adaptive_pool_forward(
     rank: int,
     maxima: bool,
     input: Any,
     output_size: Any,
-    return_indices: Any,
+    return_indices: Literal[False],
     layout: Any,
     /,
-) -> Any: ...
+) -> Array: ...
+@overload
+def adaptive_pool_forward(
+    rank: int,
+    maxima: bool,
+    input: Any,
+    output_size: Any,
+    return_indices: bool,
+    layout: Any,
+    /,
+) -> Array | tuple[Array, Array]: ...
 def max_pool_gradient(
     rank: int,
     input: Any,

@@ -40,7 +40,12 @@ static const cx_kernels *const tables[] = {
 };
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
-static inline bool runnable(const cx_kernels *table) { return cx_cpu_supports(table->isa); }
+static inline bool runnable(const cx_kernels *table) {
+#ifdef CONVX_EMULATE_AVX512
+    if (table->isa == CX_ISA_AVX512) return cx_cpu_supports(CX_ISA_AVX2);
+#endif
+    return cx_cpu_supports(table->isa);
+}
 
 /* |result - want| in units in the last place of want, in the table's precision, gradual underflow included. */
 static inline double ulps(double result, long double want, bool f64) {
@@ -51,10 +56,10 @@ static inline double ulps(double result, long double want, bool f64) {
     return (double)ldexpl(fabsl((long double)result - want), -exponent);
 }
 
-static uint64_t random_state = 1;
 static inline double random_unit(void) {
-    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(random_state >> 11) * 0x1p-53;
+    static uint64_t state = 1;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(state >> 11) * 0x1p-53;
 }
 
 #endif

@@ -4,45 +4,7 @@
 #include <math.h>
 
 #include "base/shape.h"
-#include "kernels/kernels.h"
-
-extern const cx_kernels cx_kernels_scalar_f32, cx_kernels_scalar_f64;
-#ifdef CONVX_HAS_SSE2
-extern const cx_kernels cx_kernels_sse2_f32, cx_kernels_sse2_f64;
-#endif
-#ifdef CONVX_HAS_AVX2
-extern const cx_kernels cx_kernels_avx2_f32, cx_kernels_avx2_f64;
-#endif
-#ifdef CONVX_HAS_AVX512
-extern const cx_kernels cx_kernels_avx512_f32, cx_kernels_avx512_f64;
-#endif
-#ifdef CONVX_HAS_NEON
-extern const cx_kernels cx_kernels_neon_f32, cx_kernels_neon_f64;
-#endif
-
-static const cx_kernels *const tables[] = {
-    &cx_kernels_scalar_f32, &cx_kernels_scalar_f64,
-#ifdef CONVX_HAS_SSE2
-    &cx_kernels_sse2_f32,   &cx_kernels_sse2_f64,
-#endif
-#ifdef CONVX_HAS_AVX2
-    &cx_kernels_avx2_f32,   &cx_kernels_avx2_f64,
-#endif
-#ifdef CONVX_HAS_AVX512
-    &cx_kernels_avx512_f32, &cx_kernels_avx512_f64,
-#endif
-#ifdef CONVX_HAS_NEON
-    &cx_kernels_neon_f32,   &cx_kernels_neon_f64,
-#endif
-};
-enum { TABLES = sizeof tables / sizeof *tables };
-
-static bool can_run(const cx_kernels *kernels) {
-#ifdef CONVX_EMULATE_AVX512
-    if (kernels->isa == CX_ISA_AVX512) return cx_cpu_supports(CX_ISA_AVX2);
-#endif
-    return cx_cpu_supports(kernels->isa);
-}
+#include "tables.h"
 
 /* Runs the algorithm in a workspace that ends where it says; with its weights packed beforehand, if it packs them. */
 static cx_decision run_direct(const layer *l, convx_pass pass, const cx_kernels *kernels, int threads, bool kept,
@@ -120,7 +82,7 @@ static void check_layer(layer *l) {
         const bool bias = pass == CONVX_FORWARD && one_in(2);
         layer_brute_force(l, (convx_pass)pass, bias, expected);
         for (int i = 0; i < TABLES; ++i) {
-            if ((int32_t)tables[i]->dtype != l->p.dtype || !can_run(tables[i])) continue;
+            if ((int32_t)tables[i]->dtype != l->p.dtype || !runnable(tables[i])) continue;
             const bool kept = one_in(2);
             tensor_spoil(result);
             run_direct(l, (convx_pass)pass, tables[i], (int)random_in(1, 3), kept, bias ? l->bias.data : NULL,
@@ -251,7 +213,7 @@ static void memory_of_a_thread_stays_near_the_second_level_cache(void) {
 /* Every element of a layer and of another that contains its places must agree, so that tails round as the rest does. */
 static void an_element_has_the_same_bits_wherever_it_lies(void) {
     for (int i = 0; i < TABLES; ++i) {
-        if (!can_run(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
+        if (!runnable(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
         for (int kernel = 1; kernel <= 7; kernel += 2)
             for (int channels = 1; channels <= 7; ++channels) {
                 convx_conv_params p = plane(1, 23, 170, kernel, kernel);
@@ -317,7 +279,7 @@ static void threads_do_not_change_a_bit(void) {
 static void not_a_number_stays_where_the_taps_put_it(void) {
     const int64_t kernels[] = {1, 3, 4, 5, 7};
     for (int i = 0; i < TABLES; ++i) {
-        if (!can_run(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
+        if (!runnable(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
         for (int how = 0; how < 10; ++how) {
             const int64_t k = kernels[how % 5];
             convx_conv_params p = plane(how < 5 ? 1 : 24, 9, 21, k, k);
@@ -357,7 +319,7 @@ static void not_a_number_stays_where_the_taps_put_it(void) {
  */
 static void long_sums_of_a_weight_gradient_keep_their_accuracy(void) {
     for (int i = 0; i < TABLES; ++i) {
-        if (!can_run(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
+        if (!runnable(tables[i]) || tables[i]->dtype != CONVX_FLOAT32) continue;
         for (int last = 0; last < 2; ++last) {
             layer l =
                 make(plane(last ? 16 : 1, last ? 256 : 1024, 1000, 1, 1), last ? CHANNELS_LAST : CHANNELS_FIRST, false);

@@ -15,7 +15,17 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from cliffs import command as cliffs  # noqa: E402
 from cliffs import shapes  # noqa: E402
-from side_by_side import command, compare, engines, layers, machine, processes, report, timing  # noqa: E402
+from side_by_side import (  # noqa: E402
+    command,
+    compare,
+    engines,
+    layers,
+    machine,
+    operations,
+    processes,
+    report,
+    timing,
+)
 
 SHORT = timing.Effort(0.0, 1)
 TINY = layers.Layer(3, 4, (9, 8), (3, 2), stride=2, padding=1)
@@ -133,6 +143,49 @@ def test_convx_does_every_task_of_a_layer_on_the_same_tensors(layer):
 
 def test_layers_survive_json():
     assert layers.Layer.from_dict(json.loads(json.dumps(TINY.to_dict()))) == TINY
+
+
+def test_operations_have_names_of_their_own_and_survive_json():
+    every = operations.chosen("")
+    assert len({each.name for each in every}) == len(every) == len(operations.OPERATIONS)
+    assert [operations.Operation.from_dict(json.loads(json.dumps(each.to_dict()))) for each in every] == every
+    assert [each.function for each in operations.chosen("log_softmax")] == ["log_softmax"]
+
+
+SMALL = [
+    operations.Operation(operations.POOLING, "max_pool2d", (2, 3, 9, 8), (("kernel_size", 3), ("stride", 2))),
+    operations.Operation(operations.POOLING, "adaptive_avg_pool1d", (2, 3, 9), (("output_size", 2),)),
+    operations.Operation(operations.ACTIVATION, "softmax", (3, 5), (("dim", 1),)),
+    operations.Operation(operations.LINEAR, "linear", (3, 5), (), 4),
+    operations.OPERATIONS[-1],
+]
+
+
+@pytest.mark.parametrize("operation", SMALL, ids=lambda operation: operation.name)
+def test_convx_does_every_task_of_an_operation(operation):
+    engine = engines.load("convx", 1)
+    x, *weights = operation.tensors("float32")
+    results = {}
+    for task in operation.tasks:
+        run, read = engine.prepare_operation(operation, task, (x, *weights))
+        results[task] = read(run())
+        assert np.isfinite(results[task]).all()
+    for task, result in results.items():
+        if operation.kind == operations.STEP:
+            assert result == pytest.approx(np.log(10), abs=0.5)  # ten classes, nothing learnt yet
+        elif "weight" in task:
+            assert result.shape == weights[0].shape
+        elif task.endswith(operations.GRADIENT):
+            assert result.shape == x.shape
+        if task.startswith(operations.LAST):
+            np.testing.assert_allclose(result, results[task.removeprefix(operations.LAST)], rtol=1e-5)
+
+
+def test_engines_of_convolutions_alone_leave_operations_out():
+    tasks = [(SMALL[2], operations.ACTIVATION)]
+    version, (outcome,) = processes.measure("NumPy", 1, "float32", SHORT, tasks, lambda index: None)
+    assert version == np.__version__
+    assert "convolutions alone" in outcome["unsupported"]
 
 
 # ---- Processes -----------------------------------------------------------------------------------------------------

@@ -6,15 +6,32 @@
 #include "kernels/winograd_passes.h"
 #include "vec/shuffle.h"
 
-/* Taps [row][column] of LANES filters, at the offsets `lane`. */
+/* Fewer than LANES taps, side by side, of LANES filters one after another. Nothing before the first or after the last is read. */
+static inline void load_short_filters(const real *lowest, int all, bool forwards, const int64_t *lane, vec *taps) {
+    vec block[CX_LANE_COUNT];
+    vec_bits from; /* the last filter is loaded by its end, lest more than it be read */
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) from[i] = (i + LANES - all) % LANES;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES - 1; ++i) block[i] = v_load(lowest + lane[i]);
+    block[LANES - 1] = v_permute(v_load(lowest + lane[LANES - 1] + all - LANES), from);
+    v_transpose(block);
+    for (int t = 0; t < all; ++t) taps[forwards ? t : all - 1 - t] = block[t];
+}
+
+/* Taps [row][column] of LANES filters, at the offsets `lane`; apart: they are LANES filters one after another. */
 static inline void load_filters(const cx_winograd_axis axis[2], const real *w, const int64_t tap_stride[2],
-                                const int64_t *lane, vec *taps) {
-    const int columns = axis[1].taps, all = axis[0].taps * columns;
-    const bool forwards = tap_stride[1] == 1 && tap_stride[0] == columns;
-    const bool backwards = tap_stride[1] == -1 && tap_stride[0] == -columns;
+                                const int64_t *lane, bool apart, vec *taps) {
+    const int columns = axis[1].taps, rows = axis[0].taps, all = rows * columns;
+    const bool forwards = (columns == 1 || tap_stride[1] == 1) && (rows == 1 || tap_stride[0] == columns);
+    const bool backwards = (columns == 1 || tap_stride[1] == -1) && (rows == 1 || tap_stride[0] == -columns);
     int t = 0;
     if (forwards || backwards) {
         const real *lowest = forwards ? w : w - (all - 1);
+        if (all < LANES && apart) {
+            load_short_filters(lowest, all, forwards, lane, taps);
+            return;
+        }
         for (; t + LANES <= all; t += LANES) {
             vec block[CX_LANE_COUNT];
 #pragma GCC unroll 16
@@ -43,7 +60,8 @@ static inline void load_filters(const cx_winograd_axis axis[2], const real *w, c
 static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void, const int64_t tap_stride[2],
                              int64_t lane_stride, int64_t count, int64_t k_stride, int64_t kn, int64_t room,
                              int64_t width, void *dst_void, int64_t point_step) {
-    const int columns = axis[1].taps, row_points = axis[0].points, points = row_points * axis[1].points;
+    const int columns = axis[1].taps, all = axis[0].taps * columns;
+    const int row_points = axis[0].points, points = row_points * axis[1].points;
     vec taps[WINOGRAD_MAX_TAPS * WINOGRAD_MAX_TAPS], by_rows[CX_WINOGRAD_MAX_POINTS * WINOGRAD_MAX_TAPS];
     vec values[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
     const winograd_lines down = {(const real *)taps, columns * LANES, LANES,  (real *)by_rows,
@@ -54,7 +72,8 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
     for (int64_t k = 0; k < kn; ++k) {
         /* in ascending order: what a vector writes past its row's end, the next one overwrites */
         for (int64_t i = 0; i < count; i += LANES) {
-            load_filters(axis, (const real *)w_void + k * k_stride, tap_stride, lane + i, taps);
+            const bool apart = i + LANES <= count && lane_stride >= all && lane_stride + all >= LANES;
+            load_filters(axis, (const real *)w_void + k * k_stride, tap_stride, lane + i, apart, taps);
             filter_pass(&axis[0], &down);
             real *dst = (real *)dst_void + k * width + i;
             const bool spills = k + 1 == room && i + LANES > width;

@@ -39,7 +39,7 @@ static inline void store_filters(const vec *taps, int rows, int columns, const i
                                  int64_t n, real *dst) {
     const int all = rows * columns;
     int t = 0;
-    if (tap_stride[1] == 1 && tap_stride[0] == columns) {
+    if ((columns == 1 || tap_stride[1] == 1) && (rows == 1 || tap_stride[0] == columns)) {
         for (; t + LANES <= all; t += LANES) {
             vec block[CX_LANE_COUNT];
 #pragma GCC unroll 16

@@ -39,6 +39,11 @@ static bool is_solid(const cx_pool_side *side, const int64_t extent[3], int64_t 
            (extent[0] == 1 || side->strides[2] == extent[1] * row);
 }
 
+/* Planes of so many elements one after another. */
+static bool follows(const cx_pool_side *side, int64_t batch, int64_t planes, int64_t elements) {
+    return (planes == 1 || side->strides[1] == elements) && (batch == 1 || side->strides[0] == planes * elements);
+}
+
 /* ---- Windows ---------------------------------------------------------------------------------------------------- */
 
 static void find_even(cx_pool_axis *a) {
@@ -278,6 +283,49 @@ static void share_row(void *context, int64_t index, int worker) {
     }
 }
 
+/* One value that goes to every place. */
+static bool is_everywhere(const cx_pool_axis *a) {
+    for (int64_t o = 0; o < a->out; ++o)
+        if (a->windows[o].count != 1) return false;
+    return a->in == 1;
+}
+
+/* One value for each plane of the result, and one plane after another. */
+static bool is_global(const cx_pool_job *job) {
+    const cx_pool_axis *a = job->axis;
+    const int64_t extent[3] = {a[0].out, a[1].out, a[2].out};
+    return job->unit == 1 && job->divided && is_everywhere(&a[0]) && is_everywhere(&a[1]) && is_everywhere(&a[2]) &&
+           is_solid(&job->to, extent, 1) && follows(&job->from, job->batch, job->planes, 1) &&
+           follows(&job->to, job->batch, job->planes, cx_count3(extent));
+}
+
+typedef struct repeat_run {
+    const cx_pool_job *job;
+    const void *values;
+    int64_t places, per_task;
+} repeat_run;
+
+static void repeat_task(void *context, int64_t index, int worker) {
+    const repeat_run *run = context;
+    const cx_pool_job *job = run->job;
+    const int64_t first = index * run->per_task, n = cx_min(run->per_task, job->batch * job->planes - first);
+    (void)worker;
+    job->kernels->repeat(cx_at_mut(job->to.data, first * run->places, job->size), cx_at(run->values, first, job->size),
+                         run->places, 0, n, n * run->places);
+}
+
+static convx_status repeat_planes(const cx_pool_job *job) {
+    const int64_t planes = job->batch * job->planes, places = job->axis[0].out * job->axis[1].out * job->axis[2].out;
+    void *values = cx_scratch_acquire((size_t)planes * job->size);
+    if (!values) return CONVX_OUT_OF_MEMORY;
+    job->kernels->divide(values, job->from.data, job->divisor, planes);
+    repeat_run run = {job, values, places, cx_max(1, 32768 / places)};
+    const int threads = planes * places < 262144 ? 1 : cx_threads_get();
+    cx_parallel_for(cx_ceil_div(planes, run.per_task), threads, repeat_task, &run);
+    cx_scratch_release(values);
+    return CONVX_OK;
+}
+
 static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t) {
     const bool inside = channels_inside(p, &p->y, p->out) && channels_near(p, &p->gx);
     const int64_t unit = inside ? p->channels : 1;
@@ -309,7 +357,7 @@ static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t)
                         share_row, &run);
         job.from = to;
     }
-    status = cx_pool_planes(&job);
+    status = is_global(&job) ? repeat_planes(&job) : cx_pool_planes(&job);
 done:
     cx_scratch_release(shared);
     cx_aligned_free(forward);
@@ -321,25 +369,19 @@ typedef struct given_run {
     const cx_pool *pool;
     const cx_pool_kernels *kernels;
     cx_pool_side y, index, gx;
-    int64_t unit, planes, places;
+    int64_t unit, planes, places, per_task;
     size_t size;
+    bool one;     /* a plane of y and of its indices has no gaps, so that it is one row */
+    bool follows; /* nor are there gaps between planes, of gx neither */
     atomic_bool invalid;
 } given_run;
 
-/* Whether y and its indices follow each other without gaps, so that a plane is one row. */
-static bool in_one_piece(const given_run *run) {
-    const int64_t *out = run->pool->out;
-    return is_solid(&run->y, out, run->unit) && is_solid(&run->index, out, run->unit);
-}
-
-static void scatter_plane(void *context, int64_t plane, int worker) {
-    given_run *run = context;
+static void scatter_plane(given_run *run, int64_t plane, int64_t planes) {
     const cx_pool *p = run->pool;
     const int64_t n = plane / run->planes, c = plane % run->planes;
-    (void)worker;
     void *gx = cx_at_mut(run->gx.data, n * run->gx.strides[0] + c * run->gx.strides[1], run->size);
-    memset(gx, 0, (size_t)(run->places * run->unit) * run->size);
-    const bool one = in_one_piece(run);
+    memset(gx, 0, (size_t)(planes * run->places * run->unit) * run->size);
+    const bool one = run->one;
     const int64_t depths = one ? 1 : p->out[0], rows = one ? 1 : p->out[1], row = one ? cx_count3(p->out) : p->out[2];
     for (int64_t d = 0; d < depths; ++d)
         for (int64_t h = 0; h < rows; ++h) {
@@ -355,9 +397,19 @@ static void scatter_plane(void *context, int64_t plane, int worker) {
             for (int64_t w = 0; w < steps; ++w)
                 if (!run->kernels->scatter_given(gx, index + w * run->index.strides[4],
                                                  cx_at(y, w * run->y.strides[4], run->size), run->unit, length,
-                                                 run->places))
+                                                 run->places, planes))
                     atomic_store_explicit(&run->invalid, true, memory_order_relaxed);
         }
+}
+
+static void scatter_planes(void *context, int64_t index, int worker) {
+    given_run *run = context;
+    const int64_t first = index * run->per_task, end = cx_min(run->pool->batch * run->planes, first + run->per_task);
+    (void)worker;
+    if (run->follows)
+        scatter_plane(run, first, end - first);
+    else
+        for (int64_t plane = first; plane < end; ++plane) scatter_plane(run, plane, 1);
 }
 
 static convx_status max_backward_given(const cx_pool *p, const cx_pool_tensors *t) {
@@ -373,8 +425,16 @@ static convx_status max_backward_given(const cx_pool *p, const cx_pool_tensors *
                      .places = cx_count3(p->in),
                      .size = cx_dtype_size(p->dtype)};
     if (!is_solid(&run.gx, p->in, unit)) return cx_pool_reference_backward(p, t);
-    const int64_t planes = p->batch * run.planes;
-    cx_parallel_for(planes, planes * run.places * unit < 32768 ? 1 : cx_threads_get(), scatter_plane, &run);
+    const int64_t planes = p->batch * run.planes, outputs = cx_count3(p->out);
+    run.one = is_solid(&run.y, p->out, unit) && is_solid(&run.index, p->out, unit);
+    run.follows = run.one && follows(&run.y, p->batch, run.planes, outputs * unit) &&
+                  follows(&run.index, p->batch, run.planes, outputs * unit) &&
+                  follows(&run.gx, p->batch, run.planes, run.places * unit);
+    /* A value that is moved takes the time of a few zeros. */
+    const int64_t work = (run.places + 4 * outputs) * unit;
+    run.per_task = cx_max(1, 65536 / cx_max(1, work));
+    cx_parallel_for(cx_ceil_div(planes, run.per_task), planes * work < 262144 ? 1 : cx_threads_get(), scatter_planes,
+                    &run);
     return atomic_load(&run.invalid) ? CONVX_INVALID_INDEX : CONVX_OK;
 }
 

@@ -53,8 +53,12 @@ typedef struct cx_pool_kernels {
     void (*widen)(int64_t *to, const void *from, int64_t n);
     /* x[index[i] * unit + i % unit] += from[i], where the index is not negative. */
     void (*scatter)(void *x, const void *index, const void *from, int64_t unit, int64_t n);
-    /* The same by a caller's indices, which are checked: false where one is neither -1 nor below `places`. */
-    bool (*scatter_given)(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n, int64_t places);
+    /*
+     * The same by a caller's indices, which are checked: false where one is neither -1 nor below `places`. For `planes` planes
+     * of places of x and n elements each, one after another.
+     */
+    bool (*scatter_given)(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n, int64_t places,
+                          int64_t planes);
 } cx_pool_kernels;
 
 #endif

@@ -177,8 +177,10 @@ static void pool_repeat(void *to, const void *from, int64_t times, int64_t skip,
     for (int64_t o = skip < 0 ? -skip / times : 0; o < n && i < length; ++o) {
         const int64_t end = skip + (o + 1) * times < length ? skip + (o + 1) * times : length;
         const vec value = v_splat(x[o]);
-        for (; i + LANES <= end; i += LANES) v_store(y + i, value);
+        /* A last vector may reach beyond: what comes next is written later. */
+        for (; i < end && i + LANES <= length; i += LANES) v_store(y + i, value);
         for (; i < end; ++i) y[i] = x[o];
+        i = end;
     }
     for (; i < length; ++i) y[i] = 0;
 }
@@ -255,26 +257,20 @@ static void pool_scatter(void *x, const void *index, const void *from, int64_t u
             if (at[i + c] >= 0) ((real *)x)[(int64_t)at[i + c] * unit + c] += ((const real *)from)[i + c];
 }
 
-static bool pool_scatter_given(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n,
-                               int64_t places) {
+static bool pool_scatter_given(void *to, const int64_t *index, const void *from, int64_t unit, int64_t n,
+                               int64_t places, int64_t planes) {
     bool valid = true;
-    if (unit == 1) {
-        for (int64_t i = 0; i < n; ++i) {
+    real *x = to;
+    const real *y = from;
+    for (int64_t plane = 0; plane < planes; ++plane, x += places * unit, index += n, y += n) {
+        for (int64_t i = 0, c = 0; i < n; ++i) {
             if ((uint64_t)index[i] < (uint64_t)places)
-                ((real *)x)[index[i]] += ((const real *)from)[i];
+                x[index[i] * unit + c] += y[i];
             else
                 valid = valid && index[i] == -1;
+            if (++c == unit) c = 0;
         }
-        return valid;
     }
-    for (int64_t i = 0; i < n; i += unit)
-        for (int64_t c = 0; c < unit; ++c) {
-            const int64_t at = index[i + c];
-            if (at >= 0 && at < places)
-                ((real *)x)[at * unit + c] += ((const real *)from)[i + c];
-            else
-                valid = valid && at == -1;
-        }
     return valid;
 }
 

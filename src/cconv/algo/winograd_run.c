@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "algo/winograd.h"
+
+#include "algo/conv_gemm.h"
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -157,8 +159,11 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
 
 static cx_winograd_source source_of(const job *j, int64_t group) {
     const cx_correlation *c = &j->w->c;
+    const cx_reach reach = cx_reach_of(&c->src, c->batch, c->ci * c->groups, c->extent);
     cx_winograd_source source = {
         .base = cx_at(j->src, group * c->ci * c->src.channel, j->w->size),
+        .begin = cx_at(j->src, reach.low, j->w->size),
+        .end = cx_at(j->src, reach.high + 1, j->w->size),
         .stride = c->src,
         .channels = c->ci,
         .depth_taps = c->taps[0],

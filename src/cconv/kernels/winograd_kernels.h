@@ -44,6 +44,7 @@ static inline int cx_winograd_points(const cx_winograd_grid *grid) {
 /* What is read, of one group. k runs over (depth tap, channel). */
 typedef struct cx_winograd_source {
     const void *base;
+    const void *begin, *end; /* of the whole tensor, all groups: nothing outside is read */
     cx_strides stride;
     int64_t channels, depth_taps, depth_step, depth_tap_step, extent[3], origin[3];
     convx_padding_mode mode;

@@ -3,7 +3,8 @@
  *
  * Rows of tiles are first transformed down their columns, as they lie, with vectors along pixels: padding above and
  * below is a row of zeros, padding at the sides is filled in afterwards. Then each vector of tiles is collected from
- * there by a transposition, whatever rows or images its tiles lie in, and transformed across.
+ * there by a transposition, whatever rows or images its tiles lie in, and transformed across. Where rows of tiles are
+ * short, those of small maps, a vector's patches are transposed first: see winograd_input_short.
  */
 #ifndef CX_KERNELS_WINOGRAD_TILES_H
 #define CX_KERNELS_WINOGRAD_TILES_H
@@ -189,6 +190,131 @@ static void transform_tiles_across(const cx_winograd_grid *grid, const real *pat
     }
 }
 
+/* ---- Short rows of tiles --------------------------------------------------------------------------------------- */
+
+#define SHORT_ROW 16 /* tiles: most that a short row has */
+
+/* The patches of a vector of tiles; places in the padding are masked off. */
+typedef struct tile_vector {
+    int64_t row[CX_WINOGRAD_MAX_POINTS][CX_LANE_COUNT]; /* where each lane's begin, in channel 0 */
+    int64_t least, most;                                /* of what is loaded, in channel 0 */
+    bool blank[CX_WINOGRAD_MAX_POINTS];                 /* the row is padding in all lanes */
+    vec_bits rows[CX_WINOGRAD_MAX_POINTS], columns[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+} tile_vector;
+
+static inline bool has_short_rows(const cx_winograd_grid *grid, const cx_winograd_source *source) {
+    return LANES > 1 && grid->tiles[1] <= SHORT_ROW && grid->gap[1] == 1 && source->stride.space[2] == 1 &&
+           source->mode == CONVX_PAD_ZEROS;
+}
+
+/* Adds tile `t` of a run as a lane. */
+static void add_patch(const cx_winograd_grid *grid, const source_run *at, int64_t t, int lane, tile_vector *v) {
+    const int64_t first = t * grid->axis[1].outputs, reach = cx_round_up(grid->axis[1].points, LANES);
+    int64_t inside = NO_ROW; /* a row that may be read in place of those in the padding */
+    for (int r = 0; r < grid->axis[0].points && inside == NO_ROW; ++r) inside = at->row[r];
+    for (int r = 0; r < grid->axis[0].points; ++r) {
+        const bool padding = at->row[r] == NO_ROW;
+        v->blank[r] &= padding;
+        v->rows[r][lane] = padding ? 0 : -1;
+        const int64_t row = at->blank ? 0 : at->plane + (padding ? inside : at->row[r]) + at->column + first;
+        v->row[r][lane] = row;
+        v->least = cx_min(v->least, row);
+        v->most = cx_max(v->most, row + reach);
+    }
+    for (int q = 0; q < grid->axis[1].points; ++q)
+        v->columns[q][lane] = first + q >= at->low && first + q < at->high ? -1 : 0;
+}
+
+static void find_patches(const cx_winograd_grid *grid, const source_run *at, const tile_run *runs, int64_t count,
+                         tile_vector *v) {
+    int64_t run = 0;
+    for (int64_t t = 0; t < count; ++t) {
+        if (t == runs[run].first + runs[run].count) ++run;
+        if (t % LANES == 0) {
+            *v = (tile_vector){.least = INT64_MAX, .most = INT64_MIN};
+            memset(v->blank, true, sizeof v->blank);
+        }
+        add_patch(grid, &at[run], t - runs[run].first, (int)(t % LANES), v);
+        if (t % LANES == LANES - 1) ++v;
+    }
+    for (int64_t t = count; t % LANES; ++t) /* whose masks are zeros */
+        for (int r = 0; r < grid->axis[0].points; ++r) v->row[r][t % LANES] = v->row[r][0];
+}
+
+/* A vector of what lies within the tensor. */
+static vec load_within(const cx_winograd_source *source, const real *from) {
+    const uintptr_t begin = (uintptr_t)source->begin, end = (uintptr_t)source->end;
+    vec v = v_zero();
+    for (int i = 0; i < LANES; ++i) {
+        const uintptr_t place = (uintptr_t)from + (uintptr_t)i * sizeof *from;
+        if (place >= begin && place < end) v[i] = *(const real *)place;
+    }
+    return v;
+}
+
+/* Place (r, q) of all lanes to places[r * columns + q]. LANES vectors past the last are written. */
+WINOGRAD_INLINE void collect_patches(const cx_winograd_source *source, const tile_vector *v, int rows, int columns,
+                                     const real *channel, const bool safe, vec *places) {
+    for (int r = 0; r < rows; ++r, places += columns) {
+        if (v->blank[r]) {
+            for (int q = 0; q < columns; ++q) places[q] = v_zero();
+            continue;
+        }
+        for (int q = 0; q < columns; q += LANES) {
+            vec block[CX_LANE_COUNT];
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i) {
+                const real *from = channel + v->row[r][i] + q;
+                block[i] = safe ? v_load(from) : load_within(source, from);
+            }
+            v_transpose(block);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i) places[q + i] = (vec)((vec_bits)block[i] & v->rows[r] & v->columns[q + i]);
+        }
+    }
+}
+
+/*
+ * Vectors of tiles whose patches are read as they lie, transposed, and transformed down and across.
+ */
+static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd_source *source, const tile_run *runs,
+                                 int n, int64_t count, int64_t k0, int64_t kn, real *dst, int64_t point_step,
+                                 int64_t panel_step) {
+    const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
+    const int64_t nr = GEMM_NR, line = columns->points * LANES, stride = source->stride.channel;
+    const int64_t begin = (const real *)source->begin - (const real *)source->base,
+                  end = (const real *)source->end - (const real *)source->base;
+    source_run at[CX_WINOGRAD_MAX_TILES];
+    tile_vector vectors[CX_WINOGRAD_MAX_TILES / CX_LANE_COUNT];
+    vec places[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT],
+        down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
+    for (int64_t k = k0, located = -1; k < k0 + kn; ++k, dst += nr) {
+        const int64_t depth_tap = k / source->channels, start = k % source->channels * stride;
+        if (depth_tap != located) {
+            for (int i = 0; i < n; ++i) at[i] = locate_source(grid, source, &runs[i], depth_tap);
+            find_patches(grid, at, runs, count, vectors);
+        }
+        located = depth_tap;
+        const real *channel = (const real *)source->base + start;
+        for (int64_t t = 0; t < count; t += LANES) {
+            const tile_vector *v = &vectors[t / LANES];
+            if (v->least + start >= begin && v->most + start <= end)
+                collect_patches(source, v, rows->points, columns->points, channel, true, places);
+            else
+                collect_patches(source, v, rows->points, columns->points, channel, false, places);
+            const winograd_lines first = {(const real *)places, line, LANES, (real *)down, line, LANES,
+                                          columns->points};
+            const winograd_lines second = {
+                (const real *)down,           LANES,       line, dst + t / nr * panel_step + t % nr, point_step,
+                columns->points * point_step, rows->points};
+            input_pass(rows, &first);
+            input_pass(columns, &second);
+        }
+    }
+}
+
+/* ---- All rows of tiles ----------------------------------------------------------------------------------------- */
+
 static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first,
                                  int64_t count, int64_t k0, int64_t kn, void *scratch, void *dst_void,
                                  int64_t point_step, int64_t panel_step) {
@@ -197,6 +323,10 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
     source_run at[CX_WINOGRAD_MAX_TILES];
     int64_t offset[CX_WINOGRAD_MAX_TILES + CX_LANE_COUNT];
     const int n = split_tiles(grid, first, count, runs);
+    if (has_short_rows(grid, source)) {
+        winograd_input_short(grid, source, runs, n, count, k0, kn, dst_void, point_step, panel_step);
+        return;
+    }
     const int64_t step = columns->outputs, nr = GEMM_NR;
     int64_t longest = 0;
     for (int i = 0; i < n; ++i) longest = cx_max(longest, runs[i].count);
@@ -222,8 +352,14 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
 
 /* The last vector begins early rather than ending late. */
 static inline void copy_row(const real *src, int64_t n, real *dst) {
-    if (n < LANES) {
-        v_store_first(dst, v_load(src), n);
+    if (n < LANES) { /* in halves, as far as they go: a copy of any length is a call */
+        enum { HALF = LANES / 2 };
+        if (n < HALF || HALF == 0) {
+            for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
+            return;
+        }
+        memcpy(dst, src, HALF * sizeof *dst);
+        memcpy(dst + n - HALF, src + n - HALF, HALF * sizeof *dst);
         return;
     }
     for (int64_t i = 0; i + LANES < n; i += LANES) v_store(dst + i, v_load(src + i));
@@ -291,6 +427,13 @@ static vec results_of_tiles_across(const cx_winograd_axis *columns, const vec *d
     }
 }
 
+/* What a run's results are, whatever the channel. */
+typedef struct result_run {
+    int64_t rows, columns;
+    int64_t first;  /* in a row of the scratch */
+    int64_t offset; /* of the first in memory */
+} result_run;
+
 /* Where a run's first result lies, in channel 0. */
 static inline int64_t result_offset(const cx_winograd_grid *grid, const cx_strides *stride, const tile_run *run) {
     const int64_t y = run->place[1] * grid->axis[0].outputs * grid->gap[0] + run->phase[0];
@@ -307,7 +450,11 @@ static void winograd_output_tiles(const cx_winograd_grid *grid, const void *prod
     const int64_t row_step = cx_round_up(count, LANES) * width + LANES;
     const int64_t line = grid->gap[0] * result->stride.space[1], step = grid->gap[1] * result->stride.space[2];
     tile_run runs[CX_WINOGRAD_MAX_TILES];
+    result_run at[CX_WINOGRAD_MAX_TILES];
     const int n = split_tiles(grid, first, count, runs);
+    for (int i = 0; i < n; ++i)
+        at[i] = (result_run){rows_of(grid, &runs[i]), columns_of(grid, &runs[i]), runs[i].first * width,
+                             result_offset(grid, &result->stride, &runs[i])};
     real *out = scratch;
     for (int64_t c = channel; c < channel + channels; ++c, products += channel_step) {
         const vec bias = v_splat(result->bias ? ((const real *)result->bias)[c] : 0);
@@ -323,12 +470,11 @@ static void winograd_output_tiles(const cx_winograd_grid *grid, const void *prod
         if (result->activation != CONVX_ACT_NONE)
             for (int i = 0; i < height; ++i) activate(out + i * row_step, count * width, result->activation);
         for (int i = 0; i < n; ++i) {
-            const int64_t tile_rows = rows_of(grid, &runs[i]), n_columns = columns_of(grid, &runs[i]);
+            const int64_t n_columns = at[i].columns;
             if (n_columns <= 0) continue;
-            real *dst =
-                (real *)result->base + result_offset(grid, &result->stride, &runs[i]) + c * result->stride.channel;
-            for (int64_t r = 0; r < tile_rows; ++r, dst += line) {
-                const real *src = out + r * row_step + runs[i].first * width;
+            real *dst = (real *)result->base + at[i].offset + c * result->stride.channel;
+            for (int64_t r = 0; r < at[i].rows; ++r, dst += line) {
+                const real *src = out + r * row_step + at[i].first;
                 if (step == 1)
                     copy_row(src, n_columns, dst);
                 else

@@ -17,6 +17,8 @@
 
 #define CHUNK_PIXELS 256 /* of one product, about */
 #define STORE_CHUNK  64
+#define COST_IMAGE   1000.0
+#define COST_ROW     25.0 /* of grad_output, for one tap that is added */
 
 typedef struct job {
     const cx_kernels *kernels;
@@ -197,7 +199,10 @@ bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int t
     const double halo = 1 + (double)((conv->kernel[1] - 1) * conv->dilation[1]) / (double)cx_max(j.rows, 1);
     const double add = conv->stride[2] == 1 ? 0.6 : 1.6;
     const double copy = conv->y.space[2] == 1 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED;
-    decision->cost = halo * (shares * ((k + 8) / (2.0 * kernels->lanes * CX_COST_TILE_SHARE) + add) +
+    const double rows = (double)conv->batch * (double)conv->groups * (double)conv->out[0] * (double)conv->out[1];
+    const double calls = rows * (double)(share_rows(conv) * conv->kernel[0]);
+    decision->cost = COST_IMAGE * (double)(conv->batch * conv->groups) + COST_ROW * calls +
+                     halo * (shares * ((k + 8) / (2.0 * kernels->lanes * CX_COST_TILE_SHARE) + add) +
                              pixels * k * (double)conv->groups * copy);
     decision->threads = cx_threads_for(decision->cost, threads);
     j = make_job(conv, kernels, decision->threads); /* as the run will cut it */

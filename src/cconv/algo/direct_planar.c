@@ -328,7 +328,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double efficiency = conv->pass == CONVX_INPUT_GRADIENT && parts > 1 ? 0.5
                               : largest->co > 2                               ? 0.88 * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9  ? 0.55
-                                                                              : 0.7;
+                                                                              : 0.7 / (1 + (double)largest->ci / 40);
     /* With many channels every block of results reads them all again, and short rows are over before they pay. */
     const double reuse = largest->co > 2 ? width / (width + 12) / (1 + (double)largest->ci / 200) : 1;
     const double multiply =

@@ -281,8 +281,9 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
     const double x_row =
         8 + (t.b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
     const double y_row = t.gy_contiguous ? 8 : 1.5 * (double)c->grid[2];
-    decision->cost = vectors * weights / (2 * 0.5) + rows * blocks * (x_row + y_row * (double)t.outs) +
-                     units * (150 + 150 * (double)t.outs) + weights * (double)t.pieces * 20;
+    const double masked = c->grid[2] % kernels->lanes ? 1.3 : 1;
+    decision->cost = vectors * weights * masked / (2 * 0.5) + rows * blocks * (x_row + y_row * (double)t.outs) +
+                     units * (50 + 50 * (double)t.outs) + weights * (double)t.pieces * 20;
     decision->threads = cx_direct_threads(decision->cost, threads);
     decision->shared_bytes = offsets_bytes(&t) + partials_bytes(&t);
     decision->thread_bytes = thread_bytes(&t, kernels, cx_dtype_size(conv->dtype));

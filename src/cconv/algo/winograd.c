@@ -119,6 +119,7 @@ bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int vari
 #define COST_INPUT        8.6  /* transforming a vector, for each point */
 #define COST_OUTPUT       4.1
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
+#define COST_RUN          40.0  /* of results: tiles that follow each other in a row, of one channel */
 #define COST_FILTER       6.2
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
@@ -134,6 +135,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const double inputs = channels ? tiles * (double)cx_ceil_div(w->k, kernels->lanes) : k * (double)vectors;
     const double outputs = channels ? tiles * (double)vectors : (double)w->c.co * (double)vectors;
     double cost = product + points * (inputs * COST_INPUT + outputs * COST_OUTPUT);
+    if (!channels) cost += (double)w->c.co * (double)(w->tiles / w->grid.tiles[1]) * COST_RUN;
     if (w->grid.gap[1] > 1 && !channels) cost += k * (double)(w->tiles / w->grid.tiles[1]) * COST_GAPS;
     const int64_t filters = cx_ceil_div(w->c.co, w->panel) * cx_ceil_div(w->panel, kernels->lanes);
     if (!kept) {

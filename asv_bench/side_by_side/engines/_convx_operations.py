@@ -61,6 +61,7 @@ def _training_step(operation, task, x):
     model = nn.Sequential(
         first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(128, 10)
     )
+    first.needs_input_gradient = False  # neither does PyTorch compute that of an input that requires none
     model.load_state_dict(state)
     optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 

@@ -128,13 +128,15 @@ static void finish(const job *j, const part *p, const place *at, const cx_stenci
     const cx_kernels *kernels = j->kernels;
     const cx_correlation *c = &p->member[0];
     const int64_t width = at->segment.width, size = (int64_t)j->size;
+    const int64_t together = args->out_row == width ? at->rows : 1; /* rows without gaps */
     for (int64_t k = 0; k < args->channels; ++k) {
         const int64_t skip = k * args->out_channel * size;
         char *to = dst + k * c->dst.channel * size, *out = (char *)args->out + skip;
         if (c->activation != CONVX_ACT_NONE)
             for (int m = 0; m < p->members; ++m)
-                for (int64_t r = 0; r < at->rows; ++r)
-                    kernels->activate((m ? st->tile[1] + skip : out) + r * args->out_row * size, width, c->activation);
+                for (int64_t r = 0; r < at->rows; r += together)
+                    kernels->activate((m ? st->tile[1] + skip : out) + r * args->out_row * size, together * width,
+                                      c->activation);
         if (p->members == 2)
             kernels->stencil.join(to, c->dst.space[1], out, st->tile[1] + skip, args->out_row, at->rows,
                                   cx_min(2 * width, p->joined - 2 * at->segment.first));

@@ -56,8 +56,9 @@ typedef struct source_run {
     bool blank;
 } source_run;
 
-static source_run locate_source(const cx_winograd_grid *grid, const cx_winograd_source *source, const tile_run *run,
-                                int64_t depth_tap) {
+static __attribute__((noinline, cold)) source_run locate_source(const cx_winograd_grid *grid,
+                                                                const cx_winograd_source *source, const tile_run *run,
+                                                                int64_t depth_tap) {
     source_run at = {.blank = true};
     const int64_t depth =
         cx_padded_index(run->place[0] * source->depth_step + source->origin[0] + depth_tap * source->depth_tap_step,
@@ -207,8 +208,9 @@ static inline bool has_short_rows(const cx_winograd_grid *grid, const cx_winogra
            source->mode == CONVX_PAD_ZEROS;
 }
 
-/* Adds tile `t` of a run as a lane. */
-static void add_patch(const cx_winograd_grid *grid, const source_run *at, int64_t t, int lane, tile_vector *v) {
+/* Adds tile `t` of a run as a lane. Once a call: compiled for size. */
+static __attribute__((cold)) void add_patch(const cx_winograd_grid *grid, const source_run *at, int64_t t, int lane,
+                                            tile_vector *v) {
     const int64_t first = t * grid->axis[1].outputs, reach = cx_round_up(grid->axis[1].points, LANES);
     int64_t inside = NO_ROW; /* a row that may be read in place of those in the padding */
     for (int r = 0; r < grid->axis[0].points && inside == NO_ROW; ++r) inside = at->row[r];
@@ -225,8 +227,8 @@ static void add_patch(const cx_winograd_grid *grid, const source_run *at, int64_
         v->columns[q][lane] = first + q >= at->low && first + q < at->high ? -1 : 0;
 }
 
-static void find_patches(const cx_winograd_grid *grid, const source_run *at, const tile_run *runs, int64_t count,
-                         tile_vector *v) {
+static __attribute__((noinline, cold)) void find_patches(const cx_winograd_grid *grid, const source_run *at,
+                                                         const tile_run *runs, int64_t count, tile_vector *v) {
     int64_t run = 0;
     for (int64_t t = 0; t < count; ++t) {
         if (t == runs[run].first + runs[run].count) ++run;
@@ -241,10 +243,11 @@ static void find_patches(const cx_winograd_grid *grid, const source_run *at, con
         for (int r = 0; r < grid->axis[0].points; ++r) v->row[r][t % LANES] = v->row[r][0];
 }
 
-/* A vector of what lies within the tensor. */
-static vec load_within(const cx_winograd_source *source, const real *from) {
+/* A vector of what lies within the tensor: rarely needed. */
+static __attribute__((noinline, cold)) vec load_within(const cx_winograd_source *source, const real *from) {
     const uintptr_t begin = (uintptr_t)source->begin, end = (uintptr_t)source->end;
     vec v = v_zero();
+#pragma GCC unroll 1
     for (int i = 0; i < LANES; ++i) {
         const uintptr_t place = (uintptr_t)from + (uintptr_t)i * sizeof *from;
         if (place >= begin && place < end) v[i] = *(const real *)place;
@@ -253,8 +256,8 @@ static vec load_within(const cx_winograd_source *source, const real *from) {
 }
 
 /* Place (r, q) of all lanes to places[r * columns + q]. LANES vectors past the last are written. */
-WINOGRAD_INLINE void collect_patches(const cx_winograd_source *source, const tile_vector *v, int rows, int columns,
-                                     const real *channel, const bool safe, vec *places) {
+static void collect_patches(const cx_winograd_source *source, const tile_vector *v, int rows, int columns,
+                            const real *channel, bool safe, vec *places) {
     for (int r = 0; r < rows; ++r, places += columns) {
         if (v->blank[r]) {
             for (int q = 0; q < columns; ++q) places[q] = v_zero();
@@ -298,10 +301,8 @@ static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd
         const real *channel = (const real *)source->base + start;
         for (int64_t t = 0; t < count; t += LANES) {
             const tile_vector *v = &vectors[t / LANES];
-            if (v->least + start >= begin && v->most + start <= end)
-                collect_patches(source, v, rows->points, columns->points, channel, true, places);
-            else
-                collect_patches(source, v, rows->points, columns->points, channel, false, places);
+            const bool safe = v->least + start >= begin && v->most + start <= end;
+            collect_patches(source, v, rows->points, columns->points, channel, safe, places);
             const winograd_lines first = {(const real *)places, line, LANES, (real *)down, line, LANES,
                                           columns->points};
             const winograd_lines second = {
@@ -355,6 +356,7 @@ static inline void copy_row(const real *src, int64_t n, real *dst) {
     if (n < LANES) { /* in halves, as far as they go: a copy of any length is a call */
         enum { HALF = LANES / 2 };
         if (n < HALF || HALF == 0) {
+#pragma GCC unroll 1
             for (int64_t i = 0; i < n; ++i) dst[i] = src[i];
             return;
         }
@@ -375,8 +377,9 @@ static inline int64_t columns_of(const cx_winograd_grid *grid, const tile_run *r
 }
 
 /* Marks the images of results that are not finite. rows[i * row_step + tile * width ...]: before any activation. */
-static void mark_not_finite(const cx_winograd_grid *grid, const tile_run *runs, int n, const real *results,
-                            int64_t row_step, unsigned char *images) {
+static __attribute__((noinline, cold)) void mark_not_finite(const cx_winograd_grid *grid, const tile_run *runs, int n,
+                                                            const real *results, int64_t row_step,
+                                                            unsigned char *images) {
     const int width = grid->axis[1].outputs;
     for (int i = 0; i < n; ++i) {
         const int64_t tile_rows = rows_of(grid, &runs[i]), columns = columns_of(grid, &runs[i]);

@@ -304,7 +304,7 @@ def gelu(input: ArrayLike, approximate: Approximate = "none", *, out: Array | No
 
     Notes
     -----
-    Within 6 units in the last place, in the far tail too; the tanh form within ``3 + 6 * abs(z)``, `z` the argument of
+    Within 10 units in the last place, in the far tail too; the tanh form within ``3 + 6 * abs(z)``, `z` the argument of
     its tanh, and -0 where ``exp(-2 * z)`` overflows. NaN at minus infinity.
 
     Examples

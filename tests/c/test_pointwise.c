@@ -78,7 +78,7 @@ static void sample(double *x, bool f64) {
 /* What convx.h states, in units in the last place. */
 static double bound(cx_map map, double x) {
     if (map == CX_MAP_ELU) return 3;
-    if (map == CX_MAP_GELU) return 6;
+    if (map == CX_MAP_GELU) return 10;
     if (map == CX_MAP_GELU_TANH) return 3 + 3 * fabs((double)gelu_argument(x));
     return 2.75;
 }

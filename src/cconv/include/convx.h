@@ -183,7 +183,7 @@ typedef enum convx_function {
 
 /*
  * Largest errors in units in the last place of the result, gradual underflow included: SIGMOID, TANH, SILU 2.75, LEAKY_RELU
- * 0.5, ELU 3 (with alpha 1), GELU 6, GELU_TANH 3 + 3 |2 z|; none for the others. SIGMOID is 0 where exp(-x) overflows (x below
+ * 0.5, ELU 3 (with alpha 1), GELU 10, GELU_TANH 3 + 3 |2 z|; none for the others. SIGMOID is 0 where exp(-x) overflows (x below
  * -88 in float, -709 in double), and SILU is -0 there, GELU_TANH where exp(-2 z) does. NaN gives NaN; SILU and GELU of minus
  * infinity are NaN.
  *

@@ -9,19 +9,19 @@
 #include "vec/vec.h"
 
 static void dot_rows(const real *const row[4], const real *v, int64_t n, real dots[4]) {
-    vec even[4] = {{0}}, odd[4] = {{0}};
+    vec even[4] = {{0}}, odd[4] = {{0}}, sum[4];
     int64_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) {
             even[j] += v_load(row[j] + i) * v_load(v + i);
             odd[j] += v_load(row[j] + i + LANES) * v_load(v + i + LANES);
         }
+    _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) sum[j] = even[j] + odd[j];
     for (; i < n; i += LANES) {
         const int64_t left = n - i < LANES ? n - i : LANES;
-        const vec x = left == LANES ? v_load(v + i) : v_load_first(v + i, left);
-        _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) even[j] +=
-            (left == LANES ? v_load(row[j] + i) : v_load_first(row[j] + i, left)) * x;
+        const vec x = v_load_first(v + i, left);
+        _Pragma("GCC unroll 1") for (int j = 0; j < 4; ++j) sum[j] += v_load_first(row[j] + i, left) * x;
     }
-    for (int j = 0; j < 4; ++j) dots[j] = v_sum(even[j] + odd[j]);
+    _Pragma("GCC unroll 1") for (int j = 0; j < 4; ++j) dots[j] = v_sum(sum[j]);
 }
 
 static void matvec_dots(const void *rows, int64_t step, int64_t count, const void *v, int64_t n, const void *bias,
@@ -36,18 +36,18 @@ static void matvec_dots(const void *rows, int64_t step, int64_t count, const voi
     }
 }
 
-/* `start` (or zeros) plus some rows, for `n` places. */
+/* y = start + some rows, for `n` places. */
 static inline __attribute__((always_inline)) void add_rows(const real *const row[], const vec factor[], int used,
                                                            int64_t n, const real *start, real *y) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        vec sum = start ? v_load(start + i) : v_zero();
+        vec sum = v_load(start + i);
         _Pragma("GCC unroll 8") for (int j = 0; j < used; ++j) sum += factor[j] * v_load(row[j] + i);
         v_store(y + i, sum);
     }
     if (i == n) return;
-    vec sum = start ? v_load_first(start + i, n - i) : v_zero();
-    for (int j = 0; j < used; ++j) sum += factor[j] * v_load_first(row[j] + i, n - i);
+    vec sum = v_load_first(start + i, n - i);
+    _Pragma("GCC unroll 1") for (int j = 0; j < used; ++j) sum += factor[j] * v_load_first(row[j] + i, n - i);
     v_store_first(y + i, sum, n - i);
 }
 
@@ -56,20 +56,21 @@ static void matvec_combine(const void *rows, int64_t step, int64_t count, const 
     enum { BLOCK = 16384 / sizeof(real), ROWS = 8 }; /* a block of y stays in the first-level cache */
     for (int64_t block = 0; block < n; block += BLOCK) {
         const int64_t here = n - block < BLOCK ? n - block : BLOCK;
-        const real *start = bias ? (const real *)bias + block : NULL;
         real *to = (real *)y + block;
-        for (int64_t first = 0; first < count; first += ROWS) {
-            const int used = count - first < ROWS ? (int)(count - first) : ROWS;
+        const real *start = bias ? (const real *)bias + block : to;
+        if (!bias) memset(to, 0, (size_t)here * sizeof(real));
+        for (int64_t first = 0; first < count;) {
+            const int used = count - first < ROWS ? 1 : ROWS;
             const real *row[ROWS];
             vec factor[ROWS];
-            for (int j = 0; j < used; ++j) {
-                row[j] = (const real *)rows + (first + j) * step + block;
-                factor[j] = v_splat(((const real *)v)[(first + j) * v_step]);
+            for (int j = 0; j < used; ++j, ++first) {
+                row[j] = (const real *)rows + first * step + block;
+                factor[j] = v_splat(((const real *)v)[first * v_step]);
             }
             if (used == ROWS)
                 add_rows(row, factor, ROWS, here, start, to);
             else
-                for (int j = 0; j < used; ++j) add_rows(row + j, factor + j, 1, here, j > 0 ? to : start, to);
+                add_rows(row, factor, 1, here, start, to);
             start = to;
         }
     }

@@ -1,17 +1,22 @@
 /*
  * Template: functions of one element at a time, and their gradients. Elements are always computed in whole vectors, tails in
- * padded ones: an element's bits do not depend on its place.
+ * padded ones: an element's bits do not depend on its place. NaN stays NaN in every function. Where exp(-x) overflows (x below
+ * -88 in float, -709 in double), sigmoid is 0 and silu -0; silu(-inf) is NaN: what the formulas give, and other libraries.
  */
 #ifndef CX_KERNELS_POINTWISE_H
 #define CX_KERNELS_POINTWISE_H
 
-#include "kernels/activate_one.h"
 #include "kernels/pointwise_kernels.h"
+#include "vec/math.h"
 #include "vec/normal.h"
+#include "vec/vec.h"
 
 typedef struct map_options {
     vec alpha, beta;
 } map_options;
+
+static inline vec leaky_relu(vec x, vec slope) { return v_select((vec_bits)(x < v_zero()), x * slope, x); }
+static inline vec clamp(vec x, vec least, vec most) { return v_at_most(v_at_least(x, least), most); }
 
 /* The exponent of gelu's approximation by a tanh, which is x sigmoid(-exponent) after 1 + tanh z = 2 sigmoid(2 z). */
 static inline vec gelu_exponent(vec x) {
@@ -67,12 +72,15 @@ static inline vec tanh_slope(vec x) { return v_splat(4) * sigmoid_both(x + x).sl
 static inline __attribute__((always_inline)) vec map_one(cx_map map, const real *x, const real *y, const real *g,
                                                          const map_options *o) {
     switch (map) {
-    case CX_MAP_RELU: return activate_one(v_load(x), CONVX_ACT_RELU);
+    case CX_MAP_RELU: return v_at_least(v_load(x), v_zero());
     case CX_MAP_CLAMP: return clamp(v_load(x), o->alpha, o->beta);
     case CX_MAP_LEAKY_RELU: return leaky_relu(v_load(x), o->alpha);
-    case CX_MAP_SIGMOID: return activate_one(v_load(x), CONVX_ACT_SIGMOID);
-    case CX_MAP_TANH: return activate_one(v_load(x), CONVX_ACT_TANH);
-    case CX_MAP_SILU: return activate_one(v_load(x), CONVX_ACT_SILU);
+    case CX_MAP_SIGMOID: return v_splat(1) / (v_splat(1) + v_exp(-v_load(x)));
+    case CX_MAP_TANH: return v_tanh(v_load(x));
+    case CX_MAP_SILU: {
+        const vec v = v_load(x);
+        return v / (v_splat(1) + v_exp(-v));
+    }
     case CX_MAP_ELU: {
         const vec v = v_load(x);
         return v_select((vec_bits)(v < v_zero()), o->alpha * v_expm1_negative(v), v);
@@ -152,22 +160,22 @@ static __attribute__((noinline)) void map_vectors(cx_map map, const cx_map_args 
 
 static inline const real *padded_tail(const void *from, int64_t begin, int64_t n, real tail[LANES]) {
     if (!from) return NULL;
-    memcpy(tail, (const real *)from + begin, (size_t)n * sizeof(real));
+    v_store(tail, v_load_first((const real *)from + begin, n));
     return tail;
 }
 
 static void pointwise(cx_map map, const cx_map_args *args, int64_t n) {
     const int64_t whole = n / LANES * LANES, rest = n - whole;
-    map_vectors(map, args, whole);
+    if (whole > 0) map_vectors(map, args, whole);
     if (rest == 0) return;
-    real x[LANES] = {0}, y[LANES] = {0}, g[LANES] = {0}, result[LANES];
+    real x[LANES], y[LANES], g[LANES], result[LANES];
     cx_map_args tail = *args;
     tail.x = padded_tail(args->x, whole, rest, x);
     tail.y = padded_tail(args->y, whole, rest, y);
     tail.gy = padded_tail(args->gy, whole, rest, g);
     tail.result = result;
     map_vectors(map, &tail, LANES);
-    memcpy((real *)args->result + whole, result, (size_t)rest * sizeof(real));
+    v_store_first((real *)args->result + whole, v_load(result), rest);
 }
 
 #endif

@@ -22,6 +22,9 @@ static void columns_forward(const cx_softmax_args *a, int vectors) {
     const real *x = a->x;
     real *y = a->result;
     vec greatest[COLUMN_VECTORS], sum[COLUMN_VECTORS];
+    real aside[COLUMN_VECTORS * LANES]; /* for powers that nobody needs */
+    real *to = a->log ? aside : y;
+    const int64_t to_step = a->log ? 0 : a->result_step;
     for (int v = 0; v < COLUMN_VECTORS; ++v) {
         greatest[v] = v_splat(-(real)INFINITY);
         sum[v] = v_zero();
@@ -35,7 +38,7 @@ static void columns_forward(const cx_softmax_args *a, int vectors) {
             _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
                 const vec power = v_exp(v_load(x + k * a->x_step + v * LANES) - greatest[v]);
                 part[v] += power;
-                if (!a->log) v_store(y + k * a->result_step + v * LANES, power);
+                v_store(to + k * to_step + v * LANES, power);
             }
         _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) sum[v] += part[v];
     }
@@ -128,7 +131,7 @@ static void row_forward(const cx_softmax_args *a) {
         for (i = block; i < row.vectors && i < block + SUM_BLOCK; ++i) {
             const vec power = v_exp(v_load(i < whole ? x + i * LANES : last) - greatest);
             part += power;
-            if (!a->log) v_store(i < whole ? y + i * LANES : last_result, power);
+            v_store(i < whole && !a->log ? y + i * LANES : last_result, power);
         }
         sum += part;
     }

@@ -4,7 +4,11 @@
 
 #include <string.h>
 
-enum { BLOCK = 1024 };
+#ifdef CONVX_EMULATED
+enum { BLOCK = 1024, BLOCKS = 8 };
+#else
+enum { BLOCK = 1024, BLOCKS = 60 };
+#endif
 
 /* n doubles through a table's map; those of a float table are rounded first, `x` included. */
 static void apply(const cx_kernels *table, cx_map map, double alpha, double *x, const double *gy, double *y,
@@ -91,7 +95,7 @@ static void functions_are_within_their_bounds(void) {
         const bool f64 = tables[t]->dtype == CONVX_FLOAT64;
         for (size_t m = 0; m < sizeof maps / sizeof maps[0]; ++m) {
             double worst = 0, most = 0;
-            for (int block = 0; block < 60; ++block) {
+            for (int block = 0; block < BLOCKS; ++block) {
                 sample(x, f64);
                 apply(tables[t], maps[m], 1, x, NULL, y, BLOCK);
                 for (int i = 0; i < BLOCK; ++i) {
@@ -122,7 +126,7 @@ static void gradients_are_within_their_bounds(void) {
         const long double eps = f64 ? DBL_EPSILON : FLT_EPSILON;
         for (size_t m = 0; m < sizeof maps / sizeof maps[0]; ++m) {
             double worst = 0;
-            for (int block = 0; block < 40; ++block) {
+            for (int block = 0; block < BLOCKS; ++block) {
                 sample(x, f64);
                 apply(tables[t], maps[m], 1, x, gy, gx, BLOCK);
                 for (int i = 0; i < BLOCK; ++i) {

@@ -70,56 +70,56 @@ static inline vec gelu_tanh_slope(vec x) {
 static inline vec tanh_slope(vec x) { return v_splat(4) * sigmoid_both(x + x).slope; }
 
 static inline __attribute__((always_inline)) vec map_one(cx_map map, const real *x, const real *y, const real *g,
-                                                         const map_options *o) {
+                                                         int64_t i, const map_options *o) {
     switch (map) {
-    case CX_MAP_RELU: return v_at_least(v_load(x), v_zero());
-    case CX_MAP_CLAMP: return clamp(v_load(x), o->alpha, o->beta);
-    case CX_MAP_LEAKY_RELU: return leaky_relu(v_load(x), o->alpha);
-    case CX_MAP_SIGMOID: return v_splat(1) / (v_splat(1) + v_exp(-v_load(x)));
-    case CX_MAP_TANH: return v_tanh(v_load(x));
+    case CX_MAP_RELU: return v_at_least(v_load(x + i), v_zero());
+    case CX_MAP_CLAMP: return clamp(v_load(x + i), o->alpha, o->beta);
+    case CX_MAP_LEAKY_RELU: return leaky_relu(v_load(x + i), o->alpha);
+    case CX_MAP_SIGMOID: return v_splat(1) / (v_splat(1) + v_exp(-v_load(x + i)));
+    case CX_MAP_TANH: return v_tanh(v_load(x + i));
     case CX_MAP_SILU: {
-        const vec v = v_load(x);
+        const vec v = v_load(x + i);
         return v / (v_splat(1) + v_exp(-v));
     }
     case CX_MAP_ELU: {
-        const vec v = v_load(x);
+        const vec v = v_load(x + i);
         return v_select((vec_bits)(v < v_zero()), o->alpha * v_expm1_negative(v), v);
     }
-    case CX_MAP_GELU: return gelu(v_load(x));
+    case CX_MAP_GELU: return gelu(v_load(x + i));
     case CX_MAP_GELU_TANH: {
-        const vec v = v_load(x);
+        const vec v = v_load(x + i);
         return v / (v_splat(1) + v_exp(gelu_exponent(v)));
     }
-    case CX_MAP_RELU_GRADIENT: return (vec)((vec_bits)v_load(g) & ~(vec_bits)(v_load(x) <= v_zero()));
+    case CX_MAP_RELU_GRADIENT: return (vec)((vec_bits)v_load(g + i) & ~(vec_bits)(v_load(x + i) <= v_zero()));
     case CX_MAP_CLAMP_GRADIENT: {
-        const vec v = v_load(x);
-        return (vec)((vec_bits)v_load(g) & (vec_bits)(v > o->alpha) & (vec_bits)(v < o->beta));
+        const vec v = v_load(x + i);
+        return (vec)((vec_bits)v_load(g + i) & (vec_bits)(v > o->alpha) & (vec_bits)(v < o->beta));
     }
     case CX_MAP_LEAKY_RELU_GRADIENT: {
-        const vec gy = v_load(g);
-        return v_select((vec_bits)(v_load(x) > v_zero()), gy, gy * o->alpha);
+        const vec gy = v_load(g + i);
+        return v_select((vec_bits)(v_load(x + i) > v_zero()), gy, gy * o->alpha);
     }
-    case CX_MAP_SIGMOID_GRADIENT: return v_load(g) * sigmoid_both(v_load(x)).slope;
+    case CX_MAP_SIGMOID_GRADIENT: return v_load(g + i) * sigmoid_both(v_load(x + i)).slope;
     case CX_MAP_SIGMOID_GRADIENT_OF_RESULT: {
-        const vec v = v_load(y);
-        return v_load(g) * ((v_splat(1) - v) * v);
+        const vec v = v_load(y + i);
+        return v_load(g + i) * ((v_splat(1) - v) * v);
     }
-    case CX_MAP_TANH_GRADIENT: return v_load(g) * tanh_slope(v_load(x));
+    case CX_MAP_TANH_GRADIENT: return v_load(g + i) * tanh_slope(v_load(x + i));
     case CX_MAP_TANH_GRADIENT_OF_RESULT: {
-        const vec v = v_load(y);
-        return v_load(g) * ((v_splat(1) - v) * (v_splat(1) + v));
+        const vec v = v_load(y + i);
+        return v_load(g + i) * ((v_splat(1) - v) * (v_splat(1) + v));
     }
-    case CX_MAP_SILU_GRADIENT: return v_load(g) * silu_slope(v_load(x));
+    case CX_MAP_SILU_GRADIENT: return v_load(g + i) * silu_slope(v_load(x + i));
     case CX_MAP_ELU_GRADIENT: {
-        const vec v = v_load(x), gy = v_load(g);
+        const vec v = v_load(x + i), gy = v_load(g + i);
         return v_select((vec_bits)(v > v_zero()), gy, gy * (o->alpha * v_exp(v)));
     }
     case CX_MAP_ELU_GRADIENT_OF_RESULT: {
-        const vec gy = v_load(g);
-        return v_select((vec_bits)(v_load(x) > v_zero()), gy, gy * (v_load(y) + o->alpha));
+        const vec gy = v_load(g + i);
+        return v_select((vec_bits)(v_load(x + i) > v_zero()), gy, gy * (v_load(y + i) + o->alpha));
     }
-    case CX_MAP_GELU_GRADIENT: return v_load(g) * gelu_slope(v_load(x));
-    case CX_MAP_GELU_TANH_GRADIENT: return v_load(g) * gelu_tanh_slope(v_load(x));
+    case CX_MAP_GELU_GRADIENT: return v_load(g + i) * gelu_slope(v_load(x + i));
+    case CX_MAP_GELU_TANH_GRADIENT: return v_load(g + i) * gelu_tanh_slope(v_load(x + i));
     }
     return v_zero();
 }
@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) void map_all(cx_map map, const cx_m
     const real *x = args->x, *y = args->y, *g = args->gy;
     real *result = args->result;
     const map_options options = {v_splat((real)args->alpha), v_splat((real)args->beta)};
-    for (int64_t i = 0; i < n; i += LANES) v_store(result + i, map_one(map, x + i, y + i, g + i, &options));
+    for (int64_t i = 0; i < n; i += LANES) v_store(result + i, map_one(map, x, y, g, i, &options));
 }
 
 /* n is a multiple of LANES. The switch stands outside the loops: each case is a loop of its own after inlining. */

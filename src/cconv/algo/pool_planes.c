@@ -15,14 +15,15 @@ enum {
 
 typedef struct geometry {
     cx_pool_job *job;
-    bool rows_first;                /* along the rows, then down the columns */
-    bool columns;                   /* which are sliding windows of many rows */
-    bool repeats;                   /* each place of a row goes to as many places of the result as the spacing says */
-    bool reduces;                   /* a plane is one row, and that one window */
-    bool direct;                    /* windows that share no places, of vectors of channels: straight from the tensor */
-    int64_t width, out_width;       /* elements of a row */
-    int64_t before, row;            /* padding in front, and the whole row in scratch memory */
-    int64_t pitch;                  /* of a row of results in scratch memory */
+    bool rows_first;          /* along the rows, then down the columns */
+    bool columns;             /* which are sliding windows of many rows */
+    bool repeats;             /* each place of a row goes to as many places of the result as the spacing says */
+    bool reduces;             /* a plane is one row, and that one window */
+    bool halves;              /* windows along rows are side by side, of 2, 4, 8 ... places */
+    bool direct;              /* windows that share few places, of vectors of channels: straight from the tensor */
+    int64_t width, out_width; /* elements of a row */
+    int64_t before, row;      /* padding in front, and the whole row in scratch memory */
+    int64_t pitch;            /* of a row of results in scratch memory */
     int64_t strip, strips, sources; /* rows of results; strips of a plane; rows of the input that one needs, at most */
     int64_t depth;                  /* strips at a time: taps in depth where the first maximum counts */
     int64_t per_task, pieces;
@@ -142,6 +143,9 @@ static void along(const geometry *g, int worker, int64_t base, cx_pool_place to)
     row.base = base;
     if (g->repeats) {
         k->repeat(to.value, work.value, a->spacing, a->pad - (a->kernel - 1), g->width, g->out_width);
+    } else if (g->halves) {
+        for (int64_t width = 2; width <= a->kernel; width *= 2, row = work)
+            k->halve(job->op, width == a->kernel ? to.value : work.value, row.value, a->out * (a->kernel / width));
     } else if (a->sliding && a->stride == 1) {
         k->slide(job->op, to, row, work, a->tap * unit, a->kernel, g->out_width);
     } else if (a->sliding && unit == 1 && (job->op == CX_POOL_ARGMAX || a->kernel < 16 || a->kernel > 4 * a->stride)) {
@@ -239,28 +243,47 @@ static void store(const geometry *g, int worker, cx_pool_place row, int64_t n, i
 
 /* ---- Strips ----------------------------------------------------------------------------------------------------- */
 
-/* One row of output places, each from its window in the tensor. */
-static void straight(const geometry *g, cx_pool_place to, int64_t n, int64_t plane, cx_window d, cx_window h) {
+cx_pool_places cx_pool_row(const cx_pool_job *job, const void *plane, const int64_t strides[3], int64_t d, int64_t h) {
+    const cx_window deep = job->axis[0].windows[d], high = job->axis[1].windows[h];
+    const int64_t taps[3] = {job->axis[0].tap, job->axis[1].tap, job->axis[2].tap};
+    const int64_t width = job->axis[2].in, depth = job->axis[1].in * width;
+    return (cx_pool_places){.from = cx_at(plane, deep.first * strides[0] + high.first * strides[1], job->size),
+                            .n = job->axis[2].out,
+                            .windows = job->axis[2].windows,
+                            .count = {deep.count, high.count},
+                            .step = {taps[0] * strides[0], taps[1] * strides[1], taps[2] * strides[2]},
+                            .place = strides[2],
+                            .index = index_of_row(job, deep.first, high.first),
+                            .index_step = {taps[0] * depth, taps[1] * width, taps[2]},
+                            .divisor = job->divided ? job->divisor : 1,
+                            .places = deep.places * high.places};
+}
+
+/* One row of output places, straight from the tensor, divided. */
+static void straight(const geometry *g, cx_pool_place to, int64_t to_step, int64_t n, int64_t plane, int64_t d,
+                     int64_t h) {
     const cx_pool_job *job = g->job;
-    const cx_pool_kernels *k = job->kernels;
-    const cx_pool_axis *a = &job->axis[2];
-    const int64_t unit = job->unit;
-    for (int64_t o = 0; o < a->out; ++o) {
-        const cx_pool_place there = ahead(g, to, o * unit);
-        bool more = false;
-        for (int64_t i = 0; i < d.count && a->windows[o].count > 0; ++i)
-            for (int64_t j = 0; j < h.count; ++j, more = true) {
-                const int64_t at =
-                    row_offset(&job->from, n, plane, d.first + i * job->axis[0].tap, h.first + j * job->axis[1].tap);
-                cx_pool_place from = {element(&job->from, at + a->windows[o].first * unit, job->size), NULL, 0};
-                if (job->op == CX_POOL_ARGMAX) {
-                    from.index = cx_at_mut(g->columns_index, (g->before + a->windows[o].first) * unit, job->size);
-                    from.base = index_of_row(job, d.first + i * job->axis[0].tap, h.first + j * job->axis[1].tap);
-                }
-                k->rows(job->op, there, from, a->tap * unit, a->windows[o].count, unit, more);
-            }
-        if (!more) k->fill(job->op, there.value, unit);
+    const void *from = element(&job->from, row_offset(&job->from, n, plane, 0, 0), job->size);
+    cx_pool_places row = cx_pool_row(job, from, job->from.strides + 2, d, h);
+    row.to = to;
+    row.to_step = to_step;
+    row.unit = job->unit;
+    job->kernels->places(job->op, &row);
+}
+
+static void straight_row(const geometry *g, int worker, int64_t n, int64_t plane, int64_t d, int64_t h) {
+    const cx_pool_job *job = g->job;
+    cx_pool_place line = scratch_of(g, worker, g->line);
+    if (job->scatters) {
+        straight(g, line, job->unit, n, plane, d, h);
+        store(g, worker, line, n, plane, d, h);
+        return;
     }
+    line.value = element(&job->to, row_offset(&job->to, n, plane, d, h), job->size);
+    straight(g, line, job->to.strides[4], n, plane, d, h);
+    if (job->index.data)
+        store_index(g, line.index, row_offset(&job->index, n, plane, d, h),
+                    has_windows(&job->axis[0], d) && has_windows(&job->axis[1], h));
 }
 
 static void columns_then_row(const geometry *g, int worker, int64_t n, int64_t plane, int64_t d, int64_t begin,
@@ -273,7 +296,8 @@ static void columns_then_row(const geometry *g, int worker, int64_t n, int64_t p
             const int64_t at = row_offset(&job->from, n, plane, 0, 0);
             job->kernels->reduce(job->op, line.value, element(&job->from, at, job->size), job->axis[2].in);
         } else if (g->direct) {
-            straight(g, line, n, plane, job->axis[0].windows[d], windows[h]);
+            straight_row(g, worker, n, plane, d, h);
+            continue;
         } else if (h == begin || windows[h].first != windows[h - 1].first || windows[h].count != windows[h - 1].count) {
             fetch(g, worker, n, plane, job->axis[0].windows[d], windows[h]);
             along(g, worker, 0, line);
@@ -393,8 +417,13 @@ static void set_rows(geometry *g) {
         places = cx_max(places, (a->out - 1) * a->stride - a->pad + g->before + (a->kernel - 1) * a->tap + 1);
     g->row = places * job->unit + 2 * job->kernels->lanes;
     g->repeats = a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
-    g->direct = job->unit > 1 && job->unit % job->kernels->lanes == 0 && job->from.dense && a->sliding &&
-                a->spacing == 1 && a->kernel * a->tap <= 2 * a->stride;
+    int64_t taps = 0;
+    for (int64_t o = 0; o < a->out; ++o) taps += a->windows[o].count;
+    /* Few places are read twice, and no row of results is like the one before. */
+    g->direct = job->unit > 1 && job->unit >= job->kernels->lanes && taps <= 2 * a->in && a->out <= a->in &&
+                most_taps(&job->axis[1]) <= 16;
+    g->halves = a->sliding && job->unit == 1 && job->op != CX_POOL_ARGMAX && a->tap == 1 && a->kernel == a->stride &&
+                a->kernel > 1 && (a->kernel & (a->kernel - 1)) == 0;
     g->reduces = job->unit == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
                  job->op != CX_POOL_ARGMAX && is_single(&job->axis[0]) && is_single(&job->axis[1]) && a->out == 1;
     g->pitch = cx_round_up(g->out_width, (int64_t)CX_POOL_TILE * job->kernels->lanes);

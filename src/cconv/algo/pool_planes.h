@@ -52,4 +52,14 @@ typedef struct cx_pool_job {
 /* CONVX_OK or CONVX_OUT_OF_MEMORY. */
 convx_status cx_pool_planes(cx_pool_job *job);
 
+/*
+ * The same for small planes of single places, side by side in every tensor: a few at a time are transposed, so that their
+ * places are vectors. At least cx_pool_group planes; windows along rows as tables, without spacing.
+ */
+convx_status cx_pool_groups(const cx_pool_job *job);
+static inline int64_t cx_pool_group(const cx_pool_job *job) { return 2 * (int64_t)job->kernels->lanes; }
+
+/* The windows of one row of results, of a plane with these strides of depth, rows, places; where to is left open. */
+cx_pool_places cx_pool_row(const cx_pool_job *job, const void *plane, const int64_t strides[3], int64_t d, int64_t h);
+
 #endif

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/pool.h"
+
 typedef enum cx_pool_op { CX_POOL_SUM, CX_POOL_MAX, CX_POOL_ARGMAX } cx_pool_op;
 
 /* Values and, for CX_POOL_ARGMAX only, their indices, to which `base` is added where they are read. */
@@ -19,6 +21,24 @@ typedef struct cx_pool_place {
     void *index;
     int64_t base;
 } cx_pool_place;
+
+/*
+ * A row of `n` windows of `unit` channels (at least a vector of them) that lie side by side. Window o begins windows[o].first
+ * places from `from` and has windows[o].count places in a row, of count[1] rows in each of count[0] layers.
+ */
+typedef struct cx_pool_places {
+    cx_pool_place to;
+    const void *from;
+    int64_t to_step; /* elements between results; indices lie `unit` apart */
+    int64_t unit, n;
+    const cx_window *windows;
+    int64_t count[2];
+    int64_t step[3]; /* elements between layers, rows, places of a window */
+    int64_t place;   /* elements between places */
+    int64_t index, index_step[3];
+    int64_t divisor; /* of sums, or 0: `places` times those of the window */
+    int64_t places;
+} cx_pool_places;
 
 enum { CX_POOL_TILE = 4 }; /* vectors; `columns` rounds its n up to this many */
 
@@ -36,6 +56,12 @@ typedef struct cx_pool_kernels {
      */
     void (*columns)(cx_pool_op op, cx_pool_place to, cx_pool_place from, cx_pool_place work, int64_t step, int64_t taps,
                     int64_t stride, int64_t count, int64_t n);
+    /* Nothing gives 0, -infinity, or index -1. */
+    void (*places)(cx_pool_op op, const cx_pool_places *row);
+    /* to[j * to_step + i] = from[i * from_step + j] for i < rows, j < columns. */
+    void (*transpose)(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t rows, int64_t columns);
+    /* to[i] = op of from[2 * i] and from[2 * i + 1], sums or maxima; reads one element more. to may be from. */
+    void (*halve)(cx_pool_op op, void *to, const void *from, int64_t n);
     /* to[i] = from[i * stride], for values or indices. */
     void (*pick)(void *to, const void *from, int64_t stride, int64_t n);
     /* to[i * spacing] = from[i]. */

@@ -156,6 +156,90 @@ static void pool_columns(cx_pool_op op, cx_pool_place to, cx_pool_place from, cx
         pool_columns_of(CX_POOL_ARGMAX, to, from, work, step, taps, stride, count, n);
 }
 
+POOL_INLINE pool_item pool_at(const cx_pool_op op, const real *x, int64_t index) {
+    pool_item item = {v_load(x), {0}};
+    if (op == CX_POOL_ARGMAX) item.index += (real_bits)index;
+    return item;
+}
+
+/* The taps of one row, `step` apart, of two vectors: by fours, so that errors of sums grow slowly. */
+POOL_INLINE void pool_taps(const cx_pool_op op, pool_item run[2], const real *x, int64_t second, int64_t step,
+                           int64_t count, int64_t index, int64_t index_step, bool more) {
+    for (int64_t t = 0; t < count; t += 4, more = true)
+        for (int v = 0; v < 2; ++v) {
+            const real *at = x + t * step + v * second;
+            const int64_t first = index + t * index_step;
+            pool_item part = pool_at(op, at, first);
+            if (count - t > 1) part = pool_combine(op, part, pool_at(op, at + step, first + index_step));
+            if (count - t > 2) part = pool_combine(op, part, pool_at(op, at + 2 * step, first + 2 * index_step));
+            if (count - t > 3) part = pool_combine(op, part, pool_at(op, at + 3 * step, first + 3 * index_step));
+            run[v] = more ? pool_combine(op, run[v], part) : part;
+        }
+}
+
+POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
+    const int64_t unit = s->unit, second = unit < 2 * LANES ? unit - LANES : LANES, pair = second + LANES;
+    for (int64_t o = 0; o < s->n; ++o) {
+        const cx_window w = s->windows[o];
+        const bool turned = w.count == 1; /* down the column, then */
+        const int64_t rows = turned ? 1 : s->count[1], inner = turned ? s->count[1] : w.count;
+        const int64_t step = s->step[turned ? 1 : 2], index_step = s->index_step[turned ? 1 : 2];
+        const bool none = s->count[0] < 1 || rows < 1 || inner < 1;
+        const int64_t product = s->divisor ? s->divisor : s->places * w.places, by = product ? product : 1;
+        const bool power = ((uint64_t)by & ((uint64_t)by - 1)) == 0; /* whose inverse is exact */
+        const vec divisor = v_splat(power ? 1 / (real)by : (real)by);
+        for (int64_t c = 0; c < unit; c += pair) {
+            if (c + pair > unit) c = unit - pair;
+            const real nothing = op == CX_POOL_SUM ? 0 : -(real)__builtin_inff();
+            pool_item run[2] = {{v_splat(nothing), {0}}, {v_splat(nothing), {0}}};
+            bool more = false;
+            for (int64_t i = 0; i < s->count[0] && !none; ++i)
+                for (int64_t j = 0; j < rows; ++j, more = true)
+                    pool_taps(op, run, (const real *)s->from + w.first * s->place + i * s->step[0] + j * s->step[1] + c,
+                              second, step, inner, s->index + w.first + i * s->index_step[0] + j * s->index_step[1],
+                              index_step, more);
+            for (int v = 0; v < 2; ++v) {
+                const int64_t at = c + v * second;
+                if (op == CX_POOL_SUM) run[v].value = power ? run[v].value * divisor : run[v].value / divisor;
+                v_store((real *)s->to.value + o * s->to_step + at, run[v].value);
+                if (op == CX_POOL_ARGMAX)
+                    *(vec_bits_unaligned *)((real_bits *)s->to.index + o * unit + at) = run[v].index - (real_bits)none;
+            }
+        }
+    }
+}
+
+static void pool_places(cx_pool_op op, const cx_pool_places *row) {
+    if (op == CX_POOL_SUM)
+        pool_places_of(CX_POOL_SUM, row);
+    else if (op == CX_POOL_MAX)
+        pool_places_of(CX_POOL_MAX, row);
+    else
+        pool_places_of(CX_POOL_ARGMAX, row);
+}
+
+static void pool_transpose(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t rows,
+                           int64_t columns) {
+    real *y = to;
+    const real *x = from;
+    if (rows < LANES || columns < LANES) {
+        for (int64_t j = 0; j < columns; ++j)
+            for (int64_t i = 0; i < rows; ++i) memcpy(y + j * to_step + i, x + i * from_step + j, sizeof(real));
+        return;
+    }
+    /* The last block of a side may overlap the one before. */
+    for (int64_t r = 0; r < rows; r += LANES)
+        for (int64_t c = 0; c < columns; c += LANES) {
+            const int64_t i = r + LANES > rows ? rows - LANES : r, j = c + LANES > columns ? columns - LANES : c;
+            vec block[CX_LANE_COUNT];
+#pragma GCC unroll 16
+            for (int v = 0; v < LANES; ++v) block[v] = v_load(x + (i + v) * from_step + j);
+            v_transpose(block);
+#pragma GCC unroll 16
+            for (int v = 0; v < LANES; ++v) v_store(y + (j + v) * to_step + i, block[v]);
+        }
+}
+
 static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
     real *y = to;
     const real *x = from;
@@ -163,6 +247,22 @@ static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
     if (stride == 2)
         for (; i + LANES <= n; i += LANES) v_store(y + i, v_even(v_load(x + 2 * i), v_load(x + 2 * i + LANES)));
     for (; i < n; ++i) memcpy(y + i, x + i * stride, sizeof(real));
+}
+
+/* Of neighbours; in place, too. */
+static void pool_halve(cx_pool_op op, void *to, const void *from, int64_t n) {
+    real *y = to;
+    const real *x = from;
+    for (int64_t i = 0; i < n; i += LANES) {
+#if CX_LANE_COUNT == 1
+        const vec even = v_load(x + 2 * i), odd = v_load(x + 2 * i + 1);
+#else
+        const vec even = v_even(v_load(x + 2 * i), v_load(x + 2 * i + LANES));
+        const vec odd = v_even(v_load(x + 2 * i + 1), v_load(x + 2 * i + 1 + LANES));
+#endif
+        const pool_item a = {even, {0}}, b = {odd, {0}};
+        v_store(y + i, op == CX_POOL_SUM ? even + odd : pool_combine(CX_POOL_MAX, a, b).value);
+    }
 }
 
 static void pool_spread(void *to, const void *from, int64_t spacing, int64_t n) {
@@ -274,18 +374,21 @@ static bool pool_scatter_given(void *to, const int64_t *index, const void *from,
     return valid;
 }
 
-#define POOL_KERNELS          \
-    {.lanes = LANES,          \
-     .rows = pool_rows,       \
-     .slide = pool_slide,     \
-     .columns = pool_columns, \
-     .pick = pool_pick,       \
-     .spread = pool_spread,   \
-     .repeat = pool_repeat,   \
-     .reduce = pool_reduce,   \
-     .divide = pool_divide,   \
-     .fill = pool_fill,       \
-     .count = pool_count,     \
-     .widen = pool_widen,     \
-     .scatter = pool_scatter, \
+#define POOL_KERNELS              \
+    {.lanes = LANES,              \
+     .rows = pool_rows,           \
+     .slide = pool_slide,         \
+     .columns = pool_columns,     \
+     .places = pool_places,       \
+     .transpose = pool_transpose, \
+     .halve = pool_halve,         \
+     .pick = pool_pick,           \
+     .spread = pool_spread,       \
+     .repeat = pool_repeat,       \
+     .reduce = pool_reduce,       \
+     .divide = pool_divide,       \
+     .fill = pool_fill,           \
+     .count = pool_count,         \
+     .widen = pool_widen,         \
+     .scatter = pool_scatter,     \
      .scatter_given = pool_scatter_given}

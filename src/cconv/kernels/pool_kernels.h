@@ -40,7 +40,7 @@ typedef struct cx_pool_places {
     int64_t places;
 } cx_pool_places;
 
-enum { CX_POOL_TILE = 4 }; /* vectors; `columns` rounds its n up to this many */
+enum { CX_POOL_TILE = 2 }; /* vectors; `columns` rounds its n up to this many */
 
 typedef struct cx_pool_kernels {
     int lanes; /* elements of a vector */

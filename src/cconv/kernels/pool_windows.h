@@ -132,15 +132,16 @@ POOL_INLINE void pool_columns_of(const cx_pool_op op, cx_pool_place to, cx_pool_
                 for (int v = 0; v < CX_POOL_TILE; ++v)
                     pool_store(op, to, first / stride * step + j + v * LANES, run[v]);
             const int64_t end = rows - first < taps ? rows - first : taps;
+            for (int v = 0; v < CX_POOL_TILE; ++v)
+                run[v] = (pool_item){v_splat(op == CX_POOL_SUM ? 0 : -(real)__builtin_inff()), {0}};
             for (int64_t r = 1; r < end; ++r) {
-                const bool wanted = (first + r) % stride == 0;
-                for (int v = 0; v < CX_POOL_TILE; ++v) {
-                    const pool_item next = pool_load(op, from, (first + taps + r - 1) * step + j + v * LANES);
-                    run[v] = r == 1 ? next : pool_combine(op, run[v], next);
-                    if (wanted)
-                        pool_store(op, to, (first + r) / stride * step + j + v * LANES,
-                                   pool_combine(op, pool_load(op, work, r * tile + v * LANES), run[v]));
-                }
+                for (int v = 0; v < CX_POOL_TILE; ++v)
+                    run[v] =
+                        pool_combine(op, run[v], pool_load(op, from, (first + taps + r - 1) * step + j + v * LANES));
+                if ((first + r) % stride != 0) continue;
+                for (int v = 0; v < CX_POOL_TILE; ++v)
+                    pool_store(op, to, (first + r) / stride * step + j + v * LANES,
+                               pool_combine(op, pool_load(op, work, r * tile + v * LANES), run[v]));
             }
         }
     }
@@ -162,48 +163,53 @@ POOL_INLINE pool_item pool_at(const cx_pool_op op, const real *x, int64_t index)
     return item;
 }
 
-/* The taps of one row, `step` apart, of two vectors: by fours, so that errors of sums grow slowly. */
-POOL_INLINE void pool_taps(const cx_pool_op op, pool_item run[2], const real *x, int64_t second, int64_t step,
-                           int64_t count, int64_t index, int64_t index_step, bool more) {
-    for (int64_t t = 0; t < count; t += 4, more = true)
-        for (int v = 0; v < 2; ++v) {
-            const real *at = x + t * step + v * second;
-            const int64_t first = index + t * index_step;
-            pool_item part = pool_at(op, at, first);
-            if (count - t > 1) part = pool_combine(op, part, pool_at(op, at + step, first + index_step));
-            if (count - t > 2) part = pool_combine(op, part, pool_at(op, at + 2 * step, first + 2 * index_step));
-            if (count - t > 3) part = pool_combine(op, part, pool_at(op, at + 3 * step, first + 3 * index_step));
-            run[v] = more ? pool_combine(op, run[v], part) : part;
-        }
-}
-
 POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
     const int64_t unit = s->unit, second = unit < 2 * LANES ? unit - LANES : LANES, pair = second + LANES;
     for (int64_t o = 0; o < s->n; ++o) {
         const cx_window w = s->windows[o];
         const bool turned = w.count == 1; /* down the column, then */
-        const int64_t rows = turned ? 1 : s->count[1], inner = turned ? s->count[1] : w.count;
+        const int64_t inner = turned ? s->count[1] : w.count, rows = inner == 0 ? 0 : turned ? 1 : s->count[1];
         const int64_t step = s->step[turned ? 1 : 2], index_step = s->index_step[turned ? 1 : 2];
-        const bool none = s->count[0] < 1 || rows < 1 || inner < 1;
         const int64_t product = s->divisor ? s->divisor : s->places * w.places, by = product ? product : 1;
         const bool power = ((uint64_t)by & ((uint64_t)by - 1)) == 0; /* whose inverse is exact */
-        const vec divisor = v_splat(power ? 1 / (real)by : (real)by);
+        const bool none = s->count[0] * rows == 0;
         for (int64_t c = 0; c < unit; c += pair) {
             if (c + pair > unit) c = unit - pair;
-            const real nothing = op == CX_POOL_SUM ? 0 : -(real)__builtin_inff();
-            pool_item run[2] = {{v_splat(nothing), {0}}, {v_splat(nothing), {0}}};
-            bool more = false;
-            for (int64_t i = 0; i < s->count[0] && !none; ++i)
-                for (int64_t j = 0; j < rows; ++j, more = true)
-                    pool_taps(op, run, (const real *)s->from + w.first * s->place + i * s->step[0] + j * s->step[1] + c,
-                              second, step, inner, s->index + w.first + i * s->index_step[0] + j * s->index_step[1],
-                              index_step, more);
+            const real *first = (const real *)s->from + w.first * s->place + c;
+            /* Before all taps: as if it were the first, which so keeps its index. */
+            pool_item run[2];
+            for (int v = 0; v < 2; ++v) {
+                run[v].value = v_splat(op == CX_POOL_SUM ? 0 : -(real)__builtin_inff());
+                run[v].index = (vec_bits){0} + (real_bits)(none ? -1 : s->index + w.first);
+            }
+            for (int64_t i = 0; i < s->count[0]; ++i)
+                for (int64_t j = 0; j < rows; ++j) {
+                    const real *x = first + i * s->step[0] + j * s->step[1];
+                    int64_t index = s->index + w.first + i * s->index_step[0] + j * s->index_step[1], t = 0;
+                    if (op == CX_POOL_SUM) { /* by fours, so that errors grow slowly */
+                        vec row[2] = {v_load(x), v_load(x + second)};
+                        x += step;
+                        t = 1;
+                        for (; t + 4 <= inner; t += 4, x += 4 * step)
+                            for (int v = 0; v < 2; ++v)
+                                row[v] += (v_load(x + v * second) + v_load(x + step + v * second)) +
+                                          (v_load(x + 2 * step + v * second) + v_load(x + 3 * step + v * second));
+                        for (; t < inner; ++t, x += step)
+                            for (int v = 0; v < 2; ++v) row[v] += v_load(x + v * second);
+                        for (int v = 0; v < 2; ++v) run[v].value += row[v];
+                    } else {
+                        for (; t < inner; ++t, x += step, index += index_step)
+                            for (int v = 0; v < 2; ++v)
+                                run[v] = pool_combine(op, run[v], pool_at(op, x + v * second, index));
+                    }
+                }
             for (int v = 0; v < 2; ++v) {
                 const int64_t at = c + v * second;
-                if (op == CX_POOL_SUM) run[v].value = power ? run[v].value * divisor : run[v].value / divisor;
+                if (op == CX_POOL_SUM)
+                    run[v].value = power ? run[v].value * v_splat(1 / (real)by) : run[v].value / v_splat((real)by);
                 v_store((real *)s->to.value + o * s->to_step + at, run[v].value);
                 if (op == CX_POOL_ARGMAX)
-                    *(vec_bits_unaligned *)((real_bits *)s->to.index + o * unit + at) = run[v].index - (real_bits)none;
+                    *(vec_bits_unaligned *)((real_bits *)s->to.index + o * unit + at) = run[v].index;
             }
         }
     }

@@ -48,9 +48,13 @@ endif()
 # Kernels are always optimised; under sanitizers less, as -O3 takes minutes there. Short copies stay loops, not calls of memmove.
 # -O3 buys two per cent (five in Winograd's transforms) for half as much code again: float32 at AVX2, which most machines run, has
 # it. SSE2 is for old machines, and where there are vectors the scalar table only serves comparisons (CONVX_ISA): there size counts.
+set(CONVX_DENSE)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  set(CONVX_DENSE -fno-align-loops -fno-align-jumps -fno-align-labels)
+endif()
 set(CONVX_OPTIMISE -O3)
 set(CONVX_OPTIMISE_avx2_f64 -O2)
-set(CONVX_OPTIMISE_avx512 -O2)
+set(CONVX_OPTIMISE_avx512 -O2 ${CONVX_DENSE})
 set(CONVX_OPTIMISE_scalar -Os)
 set(CONVX_OPTIMISE_sse2 -Os)
 set(CONVX_KERNEL_OPTIONS)
@@ -99,7 +103,7 @@ endforeach()
 # The rest: vectors where they pay, but for no code that is only there to align them.
 set(CONVX_REST_OPTIONS)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  set(CONVX_REST_OPTIONS -O2)
+  set(CONVX_REST_OPTIONS -O2 ${CONVX_DENSE})
   check_c_compiler_flag(-fvect-cost-model=dynamic CONVX_HAS_VECT_COST_MODEL)
   if(CONVX_HAS_VECT_COST_MODEL)
     list(APPEND CONVX_REST_OPTIONS -fvect-cost-model=dynamic)

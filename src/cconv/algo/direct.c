@@ -4,6 +4,8 @@
  */
 #include "algo/direct.h"
 
+#include "base/integer.h"
+
 enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3 };
 
 int cx_direct_threads(double cycles, int threads) {
@@ -33,13 +35,7 @@ void cx_direct_largest(const cx_conv *conv, cx_correlation *largest) {
     cx_correlation_get(conv, 0, largest);
     if (conv->pass == CONVX_INPUT_GRADIENT)
         for (int d = 0; d < 3; ++d) {
-            int64_t a = conv->stride[d], b = conv->dilation[d];
-            while (b) {
-                const int64_t r = a % b;
-                a = b;
-                b = r;
-            }
-            const int64_t every = conv->stride[d] / a;
+            const int64_t every = conv->stride[d] / cx_gcd(conv->stride[d], conv->dilation[d]);
             largest->taps[d] = (conv->kernel[d] + every - 1) / every;
             largest->grid[d] = (conv->in[d] + conv->stride[d] - 1) / conv->stride[d];
         }

@@ -11,17 +11,8 @@
 #define MOST_HEIGHT      64
 #define IN_PLACE_VECTORS 8 /* fewer whole vectors inside than this are not worth the edges' own segments */
 
-static int64_t gcd(int64_t a, int64_t b) {
-    while (b) {
-        const int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
 /* After so many taps their column modulo the step begins anew: that many phases hold all of them. */
-static int64_t phase_period(const cx_correlation *c) { return c->step[2] / gcd(c->step[2], c->tap_step[2]); }
+static int64_t phase_period(const cx_correlation *c) { return c->step[2] / cx_gcd(c->step[2], c->tap_step[2]); }
 
 /* Source rows of `rows` result rows: distinct ones in a dense table, all of them one by one in a sparse one. */
 static bool is_dense(const cx_correlation *c, int64_t rows, int64_t taps) {

@@ -85,15 +85,6 @@ static void forward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_ax
     find_even(a);
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
-    while (b) {
-        const int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /*
  * For each place of the input, the output places whose windows hold it. Along rows of single places, where a stride leaves
  * gaps between them, it is cheaper to put zeros there.
@@ -112,9 +103,9 @@ static void backward_axis(const cx_pool *p, int d, int64_t unit, cx_window *wind
         a->spacing = s;
         a->pad = (k - 1) * tap - pad;
     } else if (sliding) {
-        a->tap = tap / gcd(s, tap);
+        a->tap = tap / cx_gcd(s, tap);
     }
-    const int64_t step = tap / gcd(s, tap);
+    const int64_t step = tap / cx_gcd(s, tap);
     int64_t first = 0, end = 0; /* of adaptive windows */
     for (int64_t i = 0; i < a->out; ++i) {
         if (!sliding) {
@@ -190,8 +181,7 @@ static void merge_global(cx_pool_job *job) {
         }
 }
 
-static cx_window *windows_of(cx_pool_axis axis[3], cx_window *all, const int64_t out[3], int d) {
-    (void)axis;
+static cx_window *windows_of(cx_window *all, const int64_t out[3], int d) {
     return all + (d > 0 ? out[0] : 0) + (d > 1 ? out[1] : 0);
 }
 
@@ -249,7 +239,7 @@ convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
     job.divisor = p->divisor;
     cx_window *windows = new_windows(p->out);
     if (!windows) return CONVX_OUT_OF_MEMORY;
-    for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(job.axis, windows, p->out, d), &job.axis[d]);
+    for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(windows, p->out, d), &job.axis[d]);
     job.from = side_of(p, &p->x, p->in, unit, t->x);
     job.to = side_of(p, &p->y, p->out, unit, t->result);
     if (t->found) job.index = side_of(p, &p->index, p->out, unit, t->found);
@@ -360,8 +350,8 @@ static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t)
     if (!forward || !backward) goto done;
     cx_pool_axis axis[3];
     for (int d = 0; d < 3; ++d) {
-        forward_axis(p, d, windows_of(axis, forward, p->out, d), &axis[d]);
-        backward_axis(p, d, unit, windows_of(job.axis, backward, p->in, d), &job.axis[d]);
+        forward_axis(p, d, windows_of(forward, p->out, d), &axis[d]);
+        backward_axis(p, d, unit, windows_of(backward, p->in, d), &job.axis[d]);
     }
     job.from = side_of(p, &p->y, p->out, unit, t->y);
     job.to = side_of(p, &p->gx, p->in, unit, t->result);
@@ -475,7 +465,7 @@ static convx_status max_backward(const cx_pool *p, const cx_pool_tensors *t) {
     if (!indices_fit(p) || !is_solid(&job.to, p->in, unit)) return cx_pool_reference_backward(p, t);
     cx_window *windows = new_windows(p->out);
     if (!windows) return CONVX_OUT_OF_MEMORY;
-    for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(job.axis, windows, p->out, d), &job.axis[d]);
+    for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(windows, p->out, d), &job.axis[d]);
     const convx_status status = cx_pool_planes(&job);
     cx_aligned_free(windows);
     return status;

@@ -1,13 +1,6 @@
 #include "base/correlation.h"
 
-static int64_t gcd(int64_t a, int64_t b) {
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
+#include "base/integer.h"
 
 /* Phases beyond the end of x have no places, so a stride larger than x counts no further. */
 static int64_t phases(const cx_conv *conv, int d) {
@@ -43,7 +36,7 @@ static void forward(const cx_conv *conv, cx_correlation *c) {
  */
 static void input_gradient_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *c) {
     const int64_t s = conv->stride[d], dil = conv->dilation[d];
-    const int64_t common = gcd(s, dil), kstep = s / common;
+    const int64_t common = cx_gcd(s, dil), kstep = s / common;
     c->extent[d] = conv->out[d];
     c->step[d] = 1;
     c->grid[d] = (conv->in[d] - phase + s - 1) / s;

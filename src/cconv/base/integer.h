@@ -13,6 +13,16 @@ static inline int64_t cx_floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b
 
 static inline int64_t cx_round_up(int64_t a, int64_t unit) { return cx_ceil_div(a, unit) * unit; }
 
+/* The greatest common divisor; b may be 0. */
+static inline int64_t cx_gcd(int64_t a, int64_t b) {
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 /* `total` cut into equal parts of at most `most`, each a multiple of `unit`: the size of one. At least one unit. */
 static inline int64_t cx_even_part(int64_t total, int64_t most, int64_t unit) {
     if (total <= 0) return unit;

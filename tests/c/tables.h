@@ -7,21 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kernels/kernels.h"
-
-#ifdef CONVX_HAS_SSE2
-extern const cx_kernels cx_kernels_sse2_f32, cx_kernels_sse2_f64;
-#endif
-#ifdef CONVX_HAS_AVX2
-extern const cx_kernels cx_kernels_avx2_f32, cx_kernels_avx2_f64;
-#endif
-#ifdef CONVX_HAS_AVX512
-extern const cx_kernels cx_kernels_avx512_f32, cx_kernels_avx512_f64;
-#endif
-#ifdef CONVX_HAS_NEON
-extern const cx_kernels cx_kernels_neon_f32, cx_kernels_neon_f64;
-#endif
-extern const cx_kernels cx_kernels_scalar_f32, cx_kernels_scalar_f64;
+#include "kernels/tables.h"
 
 static const cx_kernels *const tables[] = {
     &cx_kernels_scalar_f32, &cx_kernels_scalar_f64,

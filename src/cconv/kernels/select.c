@@ -2,21 +2,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "kernels/kernels.h"
-
-extern const cx_kernels cx_kernels_scalar_f32, cx_kernels_scalar_f64;
-#ifdef CONVX_HAS_SSE2
-extern const cx_kernels cx_kernels_sse2_f32, cx_kernels_sse2_f64;
-#endif
-#ifdef CONVX_HAS_AVX2
-extern const cx_kernels cx_kernels_avx2_f32, cx_kernels_avx2_f64;
-#endif
-#ifdef CONVX_HAS_AVX512
-extern const cx_kernels cx_kernels_avx512_f32, cx_kernels_avx512_f64;
-#endif
-#ifdef CONVX_HAS_NEON
-extern const cx_kernels cx_kernels_neon_f32, cx_kernels_neon_f64;
-#endif
+#include "kernels/tables.h"
 
 typedef struct table_pair {
     const cx_kernels *f32, *f64;

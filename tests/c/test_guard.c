@@ -1,7 +1,6 @@
 /* Tensors and workspace between unreadable pages: the first byte read or written outside stops the program. */
+#include "faults.h"
 #include "passes.h"
-
-#include <signal.h>
 
 enum { layers = 500 };
 
@@ -70,16 +69,8 @@ static void plans_stay_inside_their_workspace_and_write_before_they_read(void) {
     CHECK_THAT(ran > 2 * layers, "only %d plans ran", ran);
 }
 
-static void report(int number) {
-    (void)number;
-    static const char text[] = "FAILED a read or a write outside the tensors\n";
-    if (write(STDOUT_FILENO, text, sizeof text - 1) < 0) _exit(3);
-    _exit(1);
-}
-
 int main(void) {
-    signal(SIGSEGV, report);
-    signal(SIGBUS, report);
+    report_faults();
     RUN(no_byte_after_a_tensor_is_touched);
     RUN(no_byte_before_a_tensor_is_touched);
     RUN(plans_stay_inside_their_workspace_and_write_before_they_read);

@@ -1,9 +1,9 @@
 /* Pooling against its reference on random layers: any strides and layout, between unreadable pages, and what is refused. */
 #include "check.h"
+#include "faults.h"
 #include "layer.h"
 
 #include <math.h>
-#include <signal.h>
 
 #include "base/memory.h"
 
@@ -312,16 +312,8 @@ static void calls_without_memory_say_so(void) {
     }
 }
 
-static void report(int number) {
-    (void)number;
-    static const char text[] = "FAILED a read or a write outside the tensors\n";
-    if (write(STDOUT_FILENO, text, sizeof text - 1) < 0) _exit(3);
-    _exit(1);
-}
-
 int main(void) {
-    signal(SIGSEGV, report);
-    signal(SIGBUS, report);
+    report_faults();
     RUN(any_layer_gives_what_the_reference_gives);
     RUN(no_byte_outside_the_tensors_is_touched);
     RUN(unpooling_moves_values_to_their_indices_and_gradients_back);

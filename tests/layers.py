@@ -39,8 +39,24 @@ def examples(count):
     return settings(max_examples=max(10, int(count * _EFFORT)))
 
 
+class Outside:
+    """Activations as the caller of a layer with a `layout` and a `batch` (None: unbatched) has them."""
+
+    def outside(self, array):
+        """An (N, C, *space) array as the caller of this layer would pass it (a view)."""
+        if self.layout == "channels_last":
+            array = np.moveaxis(array, 1, -1)
+        return array[0] if self.batch is None else array
+
+    def inside(self, array):
+        """The inverse of `outside`."""
+        if self.batch is None:
+            array = array[None]
+        return np.moveaxis(array, -1, 1) if self.layout == "channels_last" else array
+
+
 @dataclass(frozen=True)
-class Layer:
+class Layer(Outside):
     """The arguments of a convolution layer, in the forms that a caller would write."""
 
     rank: int
@@ -124,18 +140,6 @@ class Layer:
         if self.transposed:
             first, second = second, first
         return (first, second // self.groups, *self.kernel)
-
-    def outside(self, array):
-        """An (N, C, *space) array as the caller of this layer would pass it (a view)."""
-        if self.layout == "channels_last":
-            array = np.moveaxis(array, 1, -1)
-        return array[0] if self.batch is None else array
-
-    def inside(self, array):
-        """The inverse of `outside`."""
-        if self.batch is None:
-            array = array[None]
-        return np.moveaxis(array, -1, 1) if self.layout == "channels_last" else array
 
     def outside_shape(self, shape):
         """The shape of `outside` of an array of `shape`."""

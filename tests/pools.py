@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import convx
 import numpy as np
 from hypothesis import strategies as st
+from layers import Outside
 
 KINDS = ("max", "avg", "adaptive_max", "adaptive_avg")
 
@@ -55,7 +56,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Pool:
+class Pool(Outside):
     """The arguments of a pooling layer."""
 
     kind: str
@@ -96,18 +97,6 @@ class Pool:
     @property
     def y_shape(self):
         return (*self.x_shape[:2], *(len(axis.places) for axis in self.axes))
-
-    def outside(self, array):
-        """An (N, C, *space) array as the caller of this layer would pass it (a view)."""
-        if self.layout == "channels_last":
-            array = np.moveaxis(array, 1, -1)
-        return array[0] if self.batch is None else array
-
-    def inside(self, array):
-        """The inverse of `outside`."""
-        if self.batch is None:
-            array = array[None]
-        return np.moveaxis(array, -1, 1) if self.layout == "channels_last" else array
 
     def call(self, x, **more):
         result = getattr(convx, self.name)(x, **self.arguments, layout=self.layout, **more)

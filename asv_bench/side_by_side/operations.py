@@ -131,6 +131,14 @@ def chosen(patterns):
     return [each for each in OPERATIONS if not wanted or any(pattern in each.name for pattern in wanted)]
 
 
+def digits_network(nn):
+    """The network of the training step, of the layers of `convx.nn` or `torch.nn`."""
+    first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
+    return nn.Sequential(
+        first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(128, 10)
+    )
+
+
 def digits_state(random=None):
     """Weights of the network of the training step, by the names of both libraries' layers; and targets."""
     random = random or np.random.default_rng(2)

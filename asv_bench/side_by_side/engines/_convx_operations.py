@@ -57,11 +57,8 @@ def _training_step(operation, task, x):
     from convx import nn, optim
 
     state, targets = operations.digits_state()
-    first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
-    model = nn.Sequential(
-        first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(128, 10)
-    )
-    first.needs_input_gradient = False  # neither does PyTorch compute that of an input that requires none
+    model = operations.digits_network(nn)
+    model[0].needs_input_gradient = False  # neither does PyTorch compute that of an input that requires none
     model.load_state_dict(state)
     optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 

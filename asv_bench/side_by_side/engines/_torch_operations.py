@@ -104,10 +104,7 @@ def _training_step(operation, task, x):
     from torch import nn
 
     state, targets = operations.digits_state()
-    first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
-    model = nn.Sequential(
-        first, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(128, 10)
-    )
+    model = operations.digits_network(nn)
     model.to(x.dtype).load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     targets = torch.from_numpy(targets)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)

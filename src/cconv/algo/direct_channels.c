@@ -151,10 +151,16 @@ static char *pack_part(const cx_correlation *c, size_t size, const void *weights
     for (int64_t t = 0; t < c->taps[0] * c->taps[1] * c->taps[2]; ++t) {
         const int64_t tw = t % c->taps[2], th = t / c->taps[2] % c->taps[1], td = t / c->taps[2] / c->taps[1];
         const int64_t at = c->w_offset + td * c->w_tap[0] + th * c->w_tap[1] + tw * c->w_tap[2];
-        for (int64_t i = 0; i < c->ci; ++i)
-            for (int64_t g = 0; g < c->groups; ++g)
-                for (int64_t o = 0; o < c->co; ++o, to += size)
-                    memcpy(to, cx_at(weights, at + g * c->w_group + o * c->w_co + i * c->w_ci, size), size);
+        for (int64_t i = 0; i < c->ci; ++i, to += (size_t)(c->groups * c->co) * size)
+            for (int64_t o = 0; o < c->co; ++o) {
+                const void *from = cx_at(weights, at + o * c->w_co + i * c->w_ci, size);
+                if (size == 4)
+                    for (int64_t g = 0; g < c->groups; ++g)
+                        ((float *)to)[g * c->co + o] = ((const float *)from)[g * c->w_group];
+                else
+                    for (int64_t g = 0; g < c->groups; ++g)
+                        ((double *)to)[g * c->co + o] = ((const double *)from)[g * c->w_group];
+            }
     }
     return to;
 }

@@ -186,12 +186,9 @@ static void softmax(const cx_kernels *table, bool across, int n, int width, bool
     if (across) {
         a.x_step = a.gy_step = a.result_step = width;
         table->layers->softmax.columns(&a, width / table->layers->softmax.lanes);
-    } else if (n <= CX_SHORT_ROW) {
-        a.x_step = a.gy_step = a.result_step = n;
-        table->layers->softmax.rows(&a, width);
     } else {
-        CHECK(width == 1);
-        table->layers->softmax.row(&a);
+        a.x_step = a.gy_step = a.result_step = n;
+        (n <= CX_SHORT_ROW ? table->layers->softmax.short_rows : table->layers->softmax.long_rows)(&a, width);
     }
     for (int i = 0; i < n * width && !f64; ++i) result[i] = single[2][i];
 }
@@ -233,7 +230,7 @@ static void softmax_of_rows_and_columns_is_within_its_bound(void) {
             const int n = lengths[i];
             for (int vectors = 1; vectors * lanes <= WIDEST && vectors <= 32; vectors += 5)
                 check_softmax(tables[t], true, n, vectors * lanes);
-            for (int rows = 1; rows < (n <= CX_SHORT_ROW ? 200 : 2); rows += 1 + rows / 3)
+            for (int rows = 1; rows < (n <= CX_SHORT_ROW ? 200 : 4); rows += 1 + rows / 3)
                 check_softmax(tables[t], false, n, rows);
         }
     }

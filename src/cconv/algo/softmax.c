@@ -92,7 +92,7 @@ static void run_gathered(const softmax_job *j, int64_t index, int64_t lines, cha
         a.x = a.result = x;
         a.x_step = a.gy_step = a.result_step = width;
         if (single)
-            j->kernels->row(&a);
+            j->kernels->long_rows(&a, 1);
         else
             j->kernels->columns(&a, (int)(width / j->kernels->lanes));
         copy_lines(j, 0, index + i, together, width, x, false);
@@ -105,9 +105,9 @@ static void run_group(const softmax_job *j, int64_t group, int worker) {
     if (j->rows) {
         const cx_softmax_args a = group_in_place(j, index, true);
         if (j->args->n <= CX_SHORT_ROW)
-            j->kernels->rows(&a, lines);
+            j->kernels->short_rows(&a, lines);
         else
-            j->kernels->row(&a);
+            j->kernels->long_rows(&a, lines);
         return;
     }
     int64_t in_place = 0;
@@ -143,7 +143,7 @@ convx_status cx_softmax(const cx_kernels *kernels, const cx_softmax_args *args, 
         job.columns = job.columns && w->stride[t][inner] == 1;
     }
     const int64_t width = job.columns && !job.rows ? job.kernels->width : gathered_vectors * job.kernels->lanes;
-    job.lines = job.rows && args->n > CX_SHORT_ROW ? 1 : width;
+    job.lines = job.rows && args->n > CX_SHORT_ROW ? cx_ceil_div(task_elements, args->n) : width;
     job.groups = cx_ceil_div(row, job.lines);
     job.task = cx_ceil_div(task_elements, args->n * job.lines);
     const int64_t tasks = cx_ceil_div(w->count / row * job.groups, job.task);

@@ -12,8 +12,8 @@
 #include "vec/math.h"
 #include "vec/shuffle.h"
 
-/* Many columns at a time make long runs in memory; a transposed set of short rows fits the first-level cache. */
-enum { COLUMN_VECTORS = 32, TRANSPOSED_VECTORS = 8, SUM_BLOCK = 64 };
+/* Many columns at a time make long runs in memory, also where their places are a power of two apart; a transposed set of short rows fits the first-level cache. */
+enum { COLUMN_VECTORS = 64, TRANSPOSED_VECTORS = 8, SUM_BLOCK = 64 };
 #define TRANSPOSED (TRANSPOSED_VECTORS * LANES)
 
 /* ---- Columns: `vectors` of them, each loop over the axis with one element of the state a column --------------------- */
@@ -59,30 +59,46 @@ static inline vec combine_gradient(vec y, vec gy, vec sum, bool log) {
     return log ? gy - v_exp(y) * sum : y * (gy - sum);
 }
 
-static void columns_backward(const cx_softmax_args *a, int vectors) {
-    const real *y = a->x, *g = a->gy;
-    vec sum[COLUMN_VECTORS] = {v_zero()};
+/* Places [k, k + count) of the axis, in this order, join the sums. */
+static inline __attribute__((always_inline)) void add_terms(const cx_softmax_args *a, int vectors, bool log, int64_t k,
+                                                            int count, vec *sum) {
+    const real *y = (const real *)a->x + k * a->x_step, *g = (const real *)a->gy + k * a->gy_step;
+    _Pragma("GCC unroll 1") for (int64_t v = 0; v < vectors; ++v) {
+        vec s = sum[v];
+        _Pragma("GCC unroll 2") for (int i = 0; i < count; ++i) {
+            const vec gy = v_load(g + i * a->gy_step + v * LANES);
+            s += log ? gy : gy * v_load(y + i * a->x_step + v * LANES);
+        }
+        sum[v] = s;
+    }
+}
+
+static inline __attribute__((always_inline)) void columns_backward(const cx_softmax_args *a, int vectors, bool log) {
+    vec sum[COLUMN_VECTORS], part[COLUMN_VECTORS];
+    for (int v = 0; v < vectors; ++v) sum[v] = v_zero();
     for (int64_t block = 0; block < a->n; block += SUM_BLOCK) {
-        vec part[COLUMN_VECTORS] = {v_zero()};
-        for (int64_t k = block; k < a->n && k < block + SUM_BLOCK; ++k)
-            _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
-                const vec gy = v_load(g + k * a->gy_step + v * LANES);
-                part[v] += a->log ? gy : gy * v_load(y + k * a->x_step + v * LANES);
-            }
+        const int64_t end = block + SUM_BLOCK < a->n ? block + SUM_BLOCK : a->n;
+        int64_t k = block;
+        for (int v = 0; v < vectors; ++v) part[v] = v_zero();
+        for (; k + 2 <= end; k += 2) add_terms(a, vectors, log, k, 2, part);
+        if (k < end) add_terms(a, vectors, log, k, 1, part);
         _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) sum[v] += part[v];
     }
-    real *result = a->result;
-    for (int64_t k = 0; k < a->n; ++k) _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
-            const vec value = v_load(y + k * a->x_step + v * LANES), gy = v_load(g + k * a->gy_step + v * LANES);
-            v_store(result + k * a->result_step + v * LANES, combine_gradient(value, gy, sum[v], a->log));
-        }
+    for (int64_t k = 0; k < a->n; ++k) {
+        const real *y = (const real *)a->x + k * a->x_step, *g = (const real *)a->gy + k * a->gy_step;
+        real *result = (real *)a->result + k * a->result_step;
+        _Pragma("GCC unroll 1") for (int64_t v = 0; v < vectors; ++v)
+            v_store(result + v * LANES, combine_gradient(v_load(y + v * LANES), v_load(g + v * LANES), sum[v], log));
+    }
 }
 
 static void softmax_columns(const cx_softmax_args *args, int vectors) {
-    if (args->gy)
-        columns_backward(args, vectors);
-    else
+    if (!args->gy)
         columns_forward(args, vectors);
+    else if (args->log)
+        columns_backward(args, vectors, true);
+    else
+        columns_backward(args, vectors, false);
 }
 
 /* ---- A row ------------------------------------------------------------------------------------------------------ */
@@ -146,15 +162,13 @@ static void row_forward(const cx_softmax_args *a) {
     store_last(y, row, last_result);
 }
 
-static void row_backward(const cx_softmax_args *a) {
-    const row_vectors row = vectors_of(a->n);
+static inline vec row_sum(const real *y, const real *g, row_vectors row, bool log) {
     const int64_t whole = row.vectors - 1;
-    const real *y = a->x, *g = a->gy;
-    real *result = a->result, last_y[LANES], last_g[LANES];
+    real last_y[LANES], last_g[LANES];
     load_last(y, row, 0, last_y);
     load_last(g, row, 0, last_g);
     vec sum = v_load(last_g);
-    if (!a->log) sum *= v_load(last_y);
+    if (!log) sum *= v_load(last_y);
     for (int64_t block = 0; block < whole; block += SUM_BLOCK) {
         enum { CHAINS = 4 };
         const int64_t end = block + SUM_BLOCK < whole ? block + SUM_BLOCK : whole;
@@ -162,26 +176,58 @@ static void row_backward(const cx_softmax_args *a) {
         int64_t i = block;
         for (; i + CHAINS <= end; i += CHAINS) _Pragma("GCC unroll 4") for (int c = 0; c < CHAINS; ++c) {
                 const vec gy = v_load(g + (i + c) * LANES);
-                part[c] += a->log ? gy : gy * v_load(y + (i + c) * LANES);
+                part[c] += log ? gy : gy * v_load(y + (i + c) * LANES);
             }
         for (; i < end; ++i) {
             const vec gy = v_load(g + i * LANES);
-            part[0] += a->log ? gy : gy * v_load(y + i * LANES);
+            part[0] += log ? gy : gy * v_load(y + i * LANES);
         }
         sum += (part[0] + part[1]) + (part[2] + part[3]);
     }
-    const vec total = v_splat(v_sum(sum));
+    return v_splat(v_sum(sum));
+}
+
+static inline void row_gradient(const real *y, const real *g, row_vectors row, vec sum, bool log, real *result) {
+    const int64_t whole = row.vectors - 1;
+    real last_y[LANES], last_g[LANES];
+    load_last(y, row, 0, last_y);
+    load_last(g, row, 0, last_g);
     for (int64_t i = 0; i < whole; ++i)
-        v_store(result + i * LANES, combine_gradient(v_load(y + i * LANES), v_load(g + i * LANES), total, a->log));
-    v_store(last_g, combine_gradient(v_load(last_y), v_load(last_g), total, a->log));
+        v_store(result + i * LANES, combine_gradient(v_load(y + i * LANES), v_load(g + i * LANES), sum, log));
+    v_store(last_g, combine_gradient(v_load(last_y), v_load(last_g), sum, log));
     store_last(result, row, last_g);
 }
 
-static void softmax_row(const cx_softmax_args *args) {
-    if (args->gy)
-        row_backward(args);
-    else
-        row_forward(args);
+/* The next row is summed before one is written: processors overlap the two. */
+static inline __attribute__((always_inline)) void rows_backward(const cx_softmax_args *a, int64_t rows, bool log) {
+    const row_vectors row = vectors_of(a->n);
+    const real *y = a->x, *g = a->gy;
+    real *result = a->result;
+    vec sum = row_sum(y, g, row, log);
+    for (; rows > 0; --rows, result += a->result_step) {
+        const real *next_y = y + a->x_step, *next_g = g + a->gy_step;
+        const vec next = rows > 1 ? row_sum(next_y, next_g, row, log) : sum;
+        row_gradient(y, g, row, sum, log, result);
+        y = next_y;
+        g = next_g;
+        sum = next;
+    }
+}
+
+static void softmax_long_rows(const cx_softmax_args *args, int64_t rows) {
+    if (args->gy) {
+        if (args->log)
+            rows_backward(args, rows, true);
+        else
+            rows_backward(args, rows, false);
+        return;
+    }
+    cx_softmax_args a = *args;
+    for (int64_t i = 0; i < rows; ++i) {
+        a.x = (const real *)args->x + i * args->x_step;
+        a.result = (real *)args->result + i * args->result_step;
+        row_forward(&a);
+    }
 }
 
 /* ---- Short rows -------------------------------------------------------------------------------------------------- */
@@ -228,7 +274,7 @@ static void columns_to_rows(const real *columns, real *y, int64_t step, int64_t 
     }
 }
 
-static void softmax_rows(const cx_softmax_args *args, int64_t rows) {
+static void softmax_short_rows(const cx_softmax_args *args, int64_t rows) {
     real x[CX_SHORT_ROW * TRANSPOSED], gy[CX_SHORT_ROW * TRANSPOSED];
     cx_softmax_args a = *args;
     a.x = a.result = x;
@@ -249,7 +295,7 @@ static void softmax_rows(const cx_softmax_args *args, int64_t rows) {
     {.lanes = LANES,                  \
      .width = COLUMN_VECTORS * LANES, \
      .columns = softmax_columns,      \
-     .row = softmax_row,              \
-     .rows = softmax_rows}
+     .long_rows = softmax_long_rows,  \
+     .short_rows = softmax_short_rows}
 
 #endif

@@ -145,6 +145,20 @@ def test_bits_do_not_depend_on_the_number_of_threads(rows):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_a_weight_gradient_of_few_rows_fills_its_memory_and_no_more_wherever_that_begins(rows, dtype):
+    rng = np.random.default_rng(rows)
+    for ins in (1, 7, 15, 16, 17, 31, 40):
+        x, gy = (rng.integers(-9, 10, (rows, n)).astype(dtype) for n in (ins, 3))
+        for begin in range(17):
+            memory = np.full(begin + 3 * ins + 20, 77, dtype)
+            out = memory[begin : begin + 3 * ins].reshape(3, ins)
+            convx.grad.linear_weight(x, out.shape, gy, out=out)
+            np.testing.assert_array_equal(out, gy.T @ x)
+            assert (np.delete(memory, np.s_[begin : begin + 3 * ins]) == 77).all()
+
+
 X, W, G = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32), np.ones((2, 4), np.float32)
 REFUSALS = [
     (

@@ -5,6 +5,8 @@
 #ifndef CX_KERNELS_MATVEC_H
 #define CX_KERNELS_MATVEC_H
 
+#include <stdbool.h>
+
 #include "kernels/matvec_kernels.h"
 #include "vec/vec.h"
 
@@ -36,31 +38,52 @@ static void matvec_dots(const void *rows, int64_t step, int64_t count, const voi
     }
 }
 
-/* y = start + some rows, for `n` places. */
-static inline __attribute__((always_inline)) void add_rows(const real *const row[], const vec factor[], int used,
-                                                           int64_t n, const real *start, real *y) {
+static inline __attribute__((always_inline)) vec add_at(const real *const row[], const vec factor[], const int used,
+                                                        int64_t i, vec sum) {
+    _Pragma("GCC unroll 8") for (int j = 0; j < used; ++j) sum += factor[j] * v_load(row[j] + i);
+    return sum;
+}
+
+/*
+ * y = start + some rows, for `n` places. `advance` is 1, or 0 where start is a vector for all of them. Stores that straddle
+ * lines of the cache cost much: unless y is the start, the first vector and the last overlap their neighbours, which are
+ * aligned.
+ */
+static inline __attribute__((always_inline)) void add_rows(const real *const row[], const vec factor[], const int used,
+                                                           int64_t n, const real *start, int64_t advance, real *y) {
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        vec sum = v_load(start + i);
-        _Pragma("GCC unroll 8") for (int j = 0; j < used; ++j) sum += factor[j] * v_load(row[j] + i);
-        v_store(y + i, sum);
+    const bool apart = start != y && n >= LANES;
+    if (apart) {
+        v_store(y, add_at(row, factor, used, 0, v_load(start)));
+        i = LANES - (int64_t)((uintptr_t)y % CX_BYTES / sizeof(real));
     }
+    const real *from = start + i * advance;
+    for (; i + LANES <= n; i += LANES, from += LANES * advance)
+        v_store(y + i, add_at(row, factor, used, i, v_load(from)));
     if (i == n) return;
-    vec sum = v_load_first(start + i, n - i);
+    if (apart) {
+        i = n - LANES;
+        v_store(y + i, add_at(row, factor, used, i, v_load(start + i * advance)));
+        return;
+    }
+    vec sum = v_load_first(from, n - i);
     _Pragma("GCC unroll 1") for (int j = 0; j < used; ++j) sum += factor[j] * v_load_first(row[j] + i, n - i);
     v_store_first(y + i, sum, n - i);
 }
 
+/* An element is one chain of additions over the rows, in their order: no bit depends on how many are taken at a time. */
 static void matvec_combine(const void *rows, int64_t step, int64_t count, const void *v, int64_t v_step, int64_t n,
                            const void *bias, void *y) {
-    enum { BLOCK = 16384 / sizeof(real), ROWS = 8 }; /* a block of y stays in the first-level cache */
+    enum { BLOCK = 16384 / sizeof(real), ROWS = 8, HALF = 4 }; /* a block of y stays in the first-level cache */
+    const real zeros[LANES] = {0};
     for (int64_t block = 0; block < n; block += BLOCK) {
         const int64_t here = n - block < BLOCK ? n - block : BLOCK;
         real *to = (real *)y + block;
-        const real *start = bias ? (const real *)bias + block : to;
-        if (!bias) memset(to, 0, (size_t)here * sizeof(real));
+        const real *start = bias ? (const real *)bias + block : zeros;
+        int64_t advance = bias != NULL;
         for (int64_t first = 0; first < count;) {
-            const int used = count - first < ROWS ? 1 : ROWS;
+            const int64_t left = count - first;
+            const int used = left >= ROWS ? ROWS : left >= HALF ? HALF : 1;
             const real *row[ROWS];
             vec factor[ROWS];
             for (int j = 0; j < used; ++j, ++first) {
@@ -68,10 +91,13 @@ static void matvec_combine(const void *rows, int64_t step, int64_t count, const 
                 factor[j] = v_splat(((const real *)v)[first * v_step]);
             }
             if (used == ROWS)
-                add_rows(row, factor, ROWS, here, start, to);
+                add_rows(row, factor, ROWS, here, start, advance, to);
+            else if (used == HALF)
+                add_rows(row, factor, HALF, here, start, advance, to);
             else
-                add_rows(row, factor, 1, here, start, to);
+                add_rows(row, factor, 1, here, start, advance, to);
             start = to;
+            advance = 1;
         }
     }
 }

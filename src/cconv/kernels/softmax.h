@@ -12,7 +12,10 @@
 #include "vec/math.h"
 #include "vec/shuffle.h"
 
-/* Many columns at a time make long runs in memory, also where their places are a power of two apart; a transposed set of short rows fits the first-level cache. */
+/*
+ * Many columns at a time make long runs in memory, also where their places are a power of two apart; a transposed set of
+ * short rows fits the first-level cache.
+ */
 enum { COLUMN_VECTORS = 64, TRANSPOSED_VECTORS = 8, SUM_BLOCK = 64 };
 #define TRANSPOSED (TRANSPOSED_VECTORS * LANES)
 

@@ -81,3 +81,46 @@ def test_gradients_are_differences_of_the_forward_pass(kind, arguments, rank, la
             ends.append(np.sum(pool.call(pool.outside(moved)) * gy))
         expected[place] = (ends[0] - ends[1]) / (2 * step)
     np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-9)
+
+
+LARGE = [
+    ((2, 64, 56, 56), {"kernel_size": 2}),
+    ((1, 40, 57, 61), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ((1, 24, 100, 90), {"kernel_size": (5, 3), "stride": (1, 2), "padding": (2, 1), "dilation": (1, 2)}),
+    ((1, 5, 120, 200), {"kernel_size": 31, "stride": 1, "padding": 15}),
+    ((1, 16, 120, 60), {"kernel_size": 2, "stride": 3, "dilation": 4}),
+    ((1, 16, 120, 61), {"kernel_size": 2, "stride": 3}),
+    ((2, 64, 5000), {"kernel_size": 4}),
+    ((1, 3, 50000), {"kernel_size": 5, "stride": 2, "padding": 2}),
+    ((1, 20, 16, 40, 40), {"kernel_size": 2}),
+    ((1, 16, 9, 40, 40), {"kernel_size": 3, "stride": 2, "padding": 1}),
+]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+@pytest.mark.parametrize(("shape", "windows"), LARGE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_indices_lead_anywhere_within_a_large_channel_and_to_no_other_place(dtype, shape, windows, layout, wrong):
+    rng = np.random.default_rng(len(shape))
+    x = rng.standard_normal(shape).astype(dtype)
+    axis = 1 if layout == "channels_first" else -1
+    given_x = np.ascontiguousarray(np.moveaxis(x, 1, axis))
+    forward, backward = (getattr(where, f"max_pool{x.ndim - 2}d") for where in (convx, convx.grad))
+    y, own = forward(given_x, **windows, layout=layout, return_indices=True)
+    gy = integers(rng, y.shape, dtype, 9)
+    places = x[0, 0].size
+    for share in (0, 1e-4, 1):
+        indices = np.where(rng.random(own.shape) < share, rng.integers(-1, places, own.shape), own)
+        if wrong:
+            indices.flat[rng.integers(indices.size)] += rng.choice([places, 2**32, -(2**40)])
+            with pytest.raises(ValueError, match="indices must be places"):
+                backward(given_x, gy, **windows, layout=layout, indices=indices)
+            continue
+        expected = np.zeros((*x.shape[:2], places), dtype)
+        flat, values = (np.moveaxis(a, axis, 1).reshape(*x.shape[:2], -1) for a in (indices, gy))
+        n, c, _ = np.nonzero(flat >= 0)
+        np.add.at(expected, (n, c, flat[flat >= 0]), values[flat >= 0])
+        found = np.moveaxis(backward(given_x, gy, **windows, layout=layout, indices=indices), axis, 1)
+        np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+        assert not np.any(np.signbit(found) & (found == 0))

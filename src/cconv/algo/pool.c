@@ -1,48 +1,15 @@
 #include "algo/pool.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "algo/pool_planes.h"
+#include "algo/pool_scatter.h"
+#include "algo/pool_sides.h"
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/shape.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
-
-/* ---- Tensors as planes of rows ---------------------------------------------------------------------------------- */
-
-/* Whether channels lie side by side, so that they are the unit. */
-static bool channels_inside(const cx_pool *p, const cx_strides *s, const int64_t extent[3]) {
-    return p->channels > 1 && s->channel == 1 && (extent[2] == 1 || s->space[2] != 1);
-}
-
-static bool channels_near(const cx_pool *p, const cx_strides *s) { return p->channels > 1 && s->channel == 1; }
-
-static cx_pool_side side_of(const cx_pool *p, const cx_strides *s, const int64_t extent[3], int64_t unit,
-                            const void *data) {
-    const int64_t sizes[5] = {p->batch, p->channels, extent[0], extent[1], extent[2]};
-    const int64_t strides[5] = {s->batch, s->channel, s->space[0], s->space[1], s->space[2]};
-    const cx_span span = cx_span_of(5, sizes, strides);
-    return (cx_pool_side){
-        (void *)(uintptr_t)data,
-        {s->batch, unit > 1 ? 0 : s->channel, s->space[0], s->space[1], extent[2] == 1 ? unit : s->space[2]},
-        span.first,
-        span.last,
-        extent[2] == 1 || s->space[2] == unit};
-}
-
-/* Rows one after another, without gaps. */
-static bool is_solid(const cx_pool_side *side, const int64_t extent[3], int64_t unit) {
-    const int64_t row = extent[2] * unit;
-    return side->dense && (extent[1] == 1 || side->strides[3] == row) &&
-           (extent[0] == 1 || side->strides[2] == extent[1] * row);
-}
-
-/* Planes of so many elements one after another. */
-static bool follows(const cx_pool_side *side, int64_t batch, int64_t planes, int64_t elements) {
-    return (planes == 1 || side->strides[1] == elements) && (batch == 1 || side->strides[0] == planes * elements);
-}
 
 /* ---- Windows ---------------------------------------------------------------------------------------------------- */
 
@@ -153,7 +120,7 @@ static void merge_global(cx_pool_job *job) {
     cx_pool_axis *a = job->axis;
     const int64_t extent[3] = {a[0].in, a[1].in, a[2].in};
     if (a[2].spacing > 1 || !takes_all(&a[0]) || !takes_all(&a[1]) || !takes_all(&a[2]) ||
-        !is_solid(&job->from, extent, job->unit) || job->op == CX_POOL_ARGMAX)
+        !cx_pool_is_solid(&job->from, extent, job->unit) || job->op == CX_POOL_ARGMAX)
         return;
     const bool rows = job->unit > 1;
     take_over(&a[0], &a[1]);
@@ -212,7 +179,7 @@ static int64_t taps_of(const cx_pool_axis *a) {
 }
 
 static bool is_stack(const cx_pool_job *job, const cx_pool_side *side, const int64_t extent[3]) {
-    return is_solid(side, extent, 1) && follows(side, job->batch, job->planes, cx_count3(extent));
+    return cx_pool_is_solid(side, extent, 1) && cx_pool_follows(side, job->batch, job->planes, cx_count3(extent));
 }
 
 /* Whether a few planes at a time find room in the cache, and their windows share few places. */
@@ -231,8 +198,8 @@ static bool in_groups(const cx_pool_job *job) {
 
 convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
     if (t->found && !indices_fit(p)) return cx_pool_reference_forward(p, t);
-    const bool inside =
-        channels_inside(p, &p->x, p->in) && channels_near(p, &p->y) && (!t->found || channels_near(p, &p->index));
+    const bool inside = cx_pool_channels_inside(p, &p->x, p->in) && cx_pool_channels_near(p, &p->y) &&
+                        (!t->found || cx_pool_channels_near(p, &p->index));
     const int64_t unit = inside ? p->channels : 1;
     cx_pool_job job = new_job(p, !p->max ? CX_POOL_SUM : t->found ? CX_POOL_ARGMAX : CX_POOL_MAX, unit);
     job.divided = !p->max;
@@ -240,9 +207,9 @@ convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
     cx_window *windows = new_windows(p->out);
     if (!windows) return CONVX_OUT_OF_MEMORY;
     for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(windows, p->out, d), &job.axis[d]);
-    job.from = side_of(p, &p->x, p->in, unit, t->x);
-    job.to = side_of(p, &p->y, p->out, unit, t->result);
-    if (t->found) job.index = side_of(p, &p->index, p->out, unit, t->found);
+    job.from = cx_pool_side_of(p, &p->x, p->in, unit, t->x);
+    job.to = cx_pool_side_of(p, &p->y, p->out, unit, t->result);
+    if (t->found) job.index = cx_pool_side_of(p, &p->index, p->out, unit, t->found);
     const bool groups = in_groups(&job);
     if (!groups) merge_global(&job);
     const convx_status status = groups ? cx_pool_groups(&job) : cx_pool_planes(&job);
@@ -309,8 +276,8 @@ static bool is_global(const cx_pool_job *job) {
     const cx_pool_axis *a = job->axis;
     const int64_t extent[3] = {a[0].out, a[1].out, a[2].out};
     return job->unit == 1 && job->divided && is_everywhere(&a[0]) && is_everywhere(&a[1]) && is_everywhere(&a[2]) &&
-           is_solid(&job->to, extent, 1) && follows(&job->from, job->batch, job->planes, 1) &&
-           follows(&job->to, job->batch, job->planes, cx_count3(extent));
+           cx_pool_is_solid(&job->to, extent, 1) && cx_pool_follows(&job->from, job->batch, job->planes, 1) &&
+           cx_pool_follows(&job->to, job->batch, job->planes, cx_count3(extent));
 }
 
 typedef struct repeat_run {
@@ -341,7 +308,7 @@ static convx_status repeat_planes(const cx_pool_job *job) {
 }
 
 static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t) {
-    const bool inside = channels_inside(p, &p->y, p->out) && channels_near(p, &p->gx);
+    const bool inside = cx_pool_channels_inside(p, &p->y, p->out) && cx_pool_channels_near(p, &p->gx);
     const int64_t unit = inside ? p->channels : 1;
     cx_pool_job job = new_job(p, CX_POOL_SUM, unit);
     cx_window *forward = new_windows(p->out), *backward = new_windows(p->in);
@@ -353,8 +320,8 @@ static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t)
         forward_axis(p, d, windows_of(forward, p->out, d), &axis[d]);
         backward_axis(p, d, unit, windows_of(backward, p->in, d), &job.axis[d]);
     }
-    job.from = side_of(p, &p->y, p->out, unit, t->y);
-    job.to = side_of(p, &p->gx, p->in, unit, t->result);
+    job.from = cx_pool_side_of(p, &p->y, p->out, unit, t->y);
+    job.to = cx_pool_side_of(p, &p->gx, p->in, unit, t->result);
     job.divisor = common_divisor(p, axis);
     job.divided = job.divisor != 0;
     if (!job.divided) {
@@ -381,88 +348,16 @@ done:
     return status;
 }
 
-typedef struct given_run {
-    const cx_pool *pool;
-    const cx_pool_kernels *kernels;
-    cx_pool_side y, index, gx;
-    int64_t unit, planes, places, per_task;
-    size_t size;
-    bool one;     /* a plane of y and of its indices has no gaps, so that it is one row */
-    bool follows; /* nor are there gaps between planes, of gx neither */
-    atomic_bool invalid;
-} given_run;
-
-static void scatter_plane(given_run *run, int64_t plane, int64_t planes) {
-    const cx_pool *p = run->pool;
-    const int64_t n = plane / run->planes, c = plane % run->planes;
-    void *gx = cx_at_mut(run->gx.data, n * run->gx.strides[0] + c * run->gx.strides[1], run->size);
-    memset(gx, 0, (size_t)(planes * run->places * run->unit) * run->size);
-    const bool one = run->one;
-    const int64_t depths = one ? 1 : p->out[0], rows = one ? 1 : p->out[1], row = one ? cx_count3(p->out) : p->out[2];
-    for (int64_t d = 0; d < depths; ++d)
-        for (int64_t h = 0; h < rows; ++h) {
-            const int64_t at[4] = {n, c, d, h};
-            const int64_t *index = run->index.data;
-            const void *y = run->y.data;
-            for (int i = 0; i < 4; ++i) {
-                index += at[i] * run->index.strides[i];
-                y = cx_at(y, at[i] * run->y.strides[i], run->size);
-            }
-            const bool whole = run->y.dense && run->index.dense;
-            const int64_t steps = whole ? 1 : row, length = (whole ? row : 1) * run->unit;
-            for (int64_t w = 0; w < steps; ++w)
-                if (!run->kernels->scatter_given(gx, index + w * run->index.strides[4],
-                                                 cx_at(y, w * run->y.strides[4], run->size), run->unit, length,
-                                                 run->places, planes))
-                    atomic_store_explicit(&run->invalid, true, memory_order_relaxed);
-        }
-}
-
-static void scatter_planes(void *context, int64_t index, int worker) {
-    given_run *run = context;
-    const int64_t first = index * run->per_task, end = cx_min(run->pool->batch * run->planes, first + run->per_task);
-    (void)worker;
-    if (run->follows)
-        scatter_plane(run, first, end - first);
-    else
-        for (int64_t plane = first; plane < end; ++plane) scatter_plane(run, plane, 1);
-}
-
-static convx_status max_backward_given(const cx_pool *p, const cx_pool_tensors *t) {
-    const bool inside = channels_inside(p, &p->y, p->out) && channels_near(p, &p->gx) && channels_near(p, &p->index);
-    const int64_t unit = inside ? p->channels : 1;
-    given_run run = {.pool = p,
-                     .kernels = &cx_kernels_get(p->dtype)->layers->pool,
-                     .y = side_of(p, &p->y, p->out, unit, t->y),
-                     .index = side_of(p, &p->index, p->out, unit, t->indices),
-                     .gx = side_of(p, &p->gx, p->in, unit, t->result),
-                     .unit = unit,
-                     .planes = unit > 1 ? 1 : p->channels,
-                     .places = cx_count3(p->in),
-                     .size = cx_dtype_size(p->dtype)};
-    if (!is_solid(&run.gx, p->in, unit)) return cx_pool_reference_backward(p, t);
-    const int64_t planes = p->batch * run.planes, outputs = cx_count3(p->out);
-    run.one = is_solid(&run.y, p->out, unit) && is_solid(&run.index, p->out, unit);
-    run.follows = run.one && follows(&run.y, p->batch, run.planes, outputs * unit) &&
-                  follows(&run.index, p->batch, run.planes, outputs * unit) &&
-                  follows(&run.gx, p->batch, run.planes, run.places * unit);
-    /* A value that is moved takes the time of a few zeros. */
-    const int64_t work = (run.places + 4 * outputs) * unit;
-    run.per_task = cx_max(1, 65536 / cx_max(1, work));
-    cx_parallel_for(cx_ceil_div(planes, run.per_task), planes * work < 262144 ? 1 : cx_threads_get(), scatter_planes,
-                    &run);
-    return atomic_load(&run.invalid) ? CONVX_INVALID_INDEX : CONVX_OK;
-}
-
 static convx_status max_backward(const cx_pool *p, const cx_pool_tensors *t) {
-    const bool inside = channels_inside(p, &p->x, p->in) && channels_near(p, &p->gx) && channels_near(p, &p->y);
+    const bool inside =
+        cx_pool_channels_inside(p, &p->x, p->in) && cx_pool_channels_near(p, &p->gx) && cx_pool_channels_near(p, &p->y);
     const int64_t unit = inside ? p->channels : 1;
     cx_pool_job job = new_job(p, CX_POOL_ARGMAX, unit);
-    job.from = side_of(p, &p->x, p->in, unit, t->x);
-    job.to = side_of(p, &p->gx, p->in, unit, t->result);
-    job.grad = side_of(p, &p->y, p->out, unit, t->y);
+    job.from = cx_pool_side_of(p, &p->x, p->in, unit, t->x);
+    job.to = cx_pool_side_of(p, &p->gx, p->in, unit, t->result);
+    job.grad = cx_pool_side_of(p, &p->y, p->out, unit, t->y);
     job.scatters = true;
-    if (!indices_fit(p) || !is_solid(&job.to, p->in, unit)) return cx_pool_reference_backward(p, t);
+    if (!indices_fit(p) || !cx_pool_is_solid(&job.to, p->in, unit)) return cx_pool_reference_backward(p, t);
     cx_window *windows = new_windows(p->out);
     if (!windows) return CONVX_OUT_OF_MEMORY;
     for (int d = 0; d < 3; ++d) forward_axis(p, d, windows_of(windows, p->out, d), &job.axis[d]);
@@ -474,5 +369,5 @@ static convx_status max_backward(const cx_pool *p, const cx_pool_tensors *t) {
 convx_status cx_pool_backward(const cx_pool *p, const cx_pool_tensors *t) {
     if (cx_pool_is_empty(p)) return cx_pool_reference_backward(p, t);
     if (!p->max) return average_backward(p, t);
-    return t->indices ? max_backward_given(p, t) : max_backward(p, t);
+    return t->indices ? cx_pool_scatter(p, t) : max_backward(p, t);
 }

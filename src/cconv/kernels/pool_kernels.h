@@ -40,6 +40,23 @@ typedef struct cx_pool_places {
     int64_t places;
 } cx_pool_places;
 
+/*
+ * `lines` rows of `n` windows of `unit` channels that lie side by side. Window o of line l begins with the place
+ * line_windows[l].first * width + windows[o].first. From there on its rows begin rows[0], rows[1], ... places further, with
+ * windows[o].count places in each. In the first `own` rows elements of `from` are stored to the place that their index names, and
+ * 0 to the window's others. Places are counted in integers of the dtype's size.
+ */
+typedef struct cx_pool_matches {
+    void *x;
+    const int64_t *index;
+    const void *from;
+    int64_t index_step, from_step; /* elements between lines */
+    int64_t unit, n, lines, width;
+    const cx_window *windows, *line_windows;
+    const int64_t *rows;
+    int64_t own, all;
+} cx_pool_matches;
+
 enum { CX_POOL_TILE = 2 }; /* vectors; `columns` rounds its n up to this many */
 
 typedef struct cx_pool_kernels {
@@ -79,12 +96,8 @@ typedef struct cx_pool_kernels {
     void (*widen)(int64_t *to, const void *from, int64_t n);
     /* x[index[i] * unit + i % unit] += from[i], where the index is not negative. */
     void (*scatter)(void *x, const void *index, const void *from, int64_t unit, int64_t n);
-    /*
-     * The same by a caller's indices, which are checked: false where one is neither -1 nor below `places`. For `planes` planes
-     * of places of x and n elements each, one after another.
-     */
-    bool (*scatter_given)(void *x, const int64_t *index, const void *from, int64_t unit, int64_t n, int64_t places,
-                          int64_t planes);
+    /* False if not each element is in one of the places of its window. */
+    bool (*match)(const cx_pool_matches *row);
 } cx_pool_kernels;
 
 #endif

@@ -363,21 +363,99 @@ static void pool_scatter(void *x, const void *index, const void *from, int64_t u
             if (at[i + c] >= 0) ((real *)x)[(int64_t)at[i + c] * unit + c] += ((const real *)from)[i + c];
 }
 
-static bool pool_scatter_given(void *to, const int64_t *index, const void *from, int64_t unit, int64_t n,
-                               int64_t places, int64_t planes) {
-    bool valid = true;
-    real *x = to;
-    const real *y = from;
-    for (int64_t plane = 0; plane < planes; ++plane, x += places * unit, index += n, y += n) {
-        for (int64_t i = 0, c = 0; i < n; ++i) {
-            if ((uint64_t)index[i] < (uint64_t)places)
-                x[index[i] * unit + c] += y[i];
-            else
-                valid = valid && index[i] == -1;
-            if (++c == unit) c = 0;
+/* Low halves of indices, in the order of the elements; `seen` collects all bits. */
+POOL_INLINE vec_bits pool_low(const int64_t *index, vec_bits *seen) {
+#if CX_F64
+    (void)seen;
+    return *(const vec_bits_unaligned *)index;
+#else
+    const real *halves = (const real *)(const void *)index;
+    const vec first = v_load(halves), second = v_load(halves + LANES);
+    *seen |= (vec_bits)first | (vec_bits)second;
+    return (vec_bits)v_even(first, second);
+#endif
+}
+
+enum { pool_taps = 64 };
+
+/* Taps of a window, as many as fit: places and offsets from its first one. */
+typedef struct pool_tap_list {
+    int64_t own, all;
+    int64_t place[pool_taps], offset[pool_taps];
+} pool_tap_list;
+
+/* The taps from `first` on, of a window that has `count` in a row. */
+POOL_INLINE void pool_list_taps(pool_tap_list *list, const cx_pool_matches *s, int64_t count, int64_t first) {
+    int64_t row = first / count, t = first % count;
+    for (list->own = list->all = 0; row < s->all && list->all < pool_taps; ++list->all) {
+        list->place[list->all] = s->rows[row] + t;
+        list->offset[list->all] = list->place[list->all] * s->unit;
+        list->own += row < s->own;
+        if (++t == count) t = 0, ++row;
+    }
+}
+
+#if CX_LANE_COUNT > 1 /* GCC 12 gets comparisons of one lane wrong */
+/* The taps of a window that begins with `place`, for so many vectors of channels; gives the number of their elements. */
+POOL_INLINE vec_bits pool_take(const int vectors, const pool_tap_list *list, real *x, const int64_t *index,
+                               const real *y, int64_t place, vec_bits *seen) {
+    vec_bits at[4], value[4], taken = {0};
+    for (int v = 0; v < vectors; ++v) {
+        at[v] = pool_low(index + v * LANES, seen) - (real_bits)place;
+        value[v] = (vec_bits)v_load(y + v * LANES);
+    }
+    for (int64_t k = 0; k < list->own; ++k)
+        for (int v = 0; v < vectors; ++v) {
+            const vec_bits mask = at[v] == (real_bits)list->place[k];
+            taken -= mask;
+            v_store(x + list->offset[k] + v * LANES, (vec)(mask & value[v]) + v_zero()); /* no negative zeros */
+        }
+    for (int64_t k = list->own; k < list->all; ++k)
+        for (int v = 0; v < vectors; ++v) taken -= at[v] == (real_bits)list->place[k];
+    return taken;
+}
+#endif
+
+static bool pool_match(const cx_pool_matches *s) {
+    enum { wide = 2 };
+    pool_tap_list list;
+    list.own = list.all = 0;
+    vec_bits taken = {0}, seen = {0};
+    int64_t count = 0, listed = 0;
+    for (int64_t i = 0; i < s->lines * s->n; ++i) {
+        const int64_t line = i / s->n, o = i % s->n;
+        const cx_window w = s->windows[o];
+        const int64_t place = s->line_windows[line].first * s->width + w.first, taps = s->all * w.count;
+        const real *y = (const real *)s->from + line * s->from_step + o * s->unit;
+        const int64_t *index = s->index + line * s->index_step + o * s->unit;
+        real *x = (real *)s->x + place * s->unit;
+        for (int64_t first = 0; first < taps; first += pool_taps) {
+            if (taps != listed || taps > pool_taps) pool_list_taps(&list, s, w.count, first);
+            listed = taps;
+            int64_t c = 0;
+#if CX_LANE_COUNT > 1
+            for (; c + wide * LANES <= s->unit; c += wide * LANES)
+                taken += pool_take(wide, &list, x + c, index + c, y + c, place, &seen);
+            for (; c + LANES <= s->unit; c += LANES)
+                taken += pool_take(1, &list, x + c, index + c, y + c, place, &seen);
+#endif
+            for (; c < s->unit; ++c)
+                for (int64_t k = 0; k < list.all; ++k) {
+                    const bool found = index[c] == place + list.place[k];
+                    count += found;
+                    if (k < list.own) x[list.offset[k] + c] = found ? 0 + y[c] : 0;
+                }
         }
     }
-    return valid;
+    real_bits more[CX_BYTES / sizeof(real)], bits[CX_BYTES / sizeof(real)];
+    memcpy(more, &taken, sizeof more);
+    memcpy(bits, &seen, sizeof bits);
+    bool low = true;
+    for (int i = 0; i < LANES; ++i) {
+        count += more[i];
+        low = low && (i % 2 == 0 || bits[i] == 0);
+    }
+    return low && count == s->lines * s->n * s->unit;
 }
 
 #define POOL_KERNELS              \
@@ -397,4 +475,4 @@ static bool pool_scatter_given(void *to, const int64_t *index, const void *from,
      .count = pool_count,         \
      .widen = pool_widen,         \
      .scatter = pool_scatter,     \
-     .scatter_given = pool_scatter_given}
+     .match = pool_match}

@@ -29,22 +29,40 @@ static inline vec gelu_exponent_slope(vec x) {
     return v_splat(linear) + v_splat(cubic) * (x * x);
 }
 
-static inline vec negative_magnitude(vec x) { return (vec)((vec_bits)x | (vec_bits)(-v_zero())); }
+static inline vec magnitude_of(vec x) { return (vec)((vec_bits)x & ~(vec_bits)(-v_zero())); }
 
+/*
+ * max(x, 0) - t Phi(-t) with t = |x|. The square of t is split into an exact and a small part, so that the relative
+ * error is small in the tail, too.
+ */
 static inline vec gelu(vec x) {
-    const real far = 50; /* where the distribution's tail is zero: infinity times that would be NaN */
-    const vec_normal normal = v_normal(x);
-    const vec lost = v_at_most(x, v_splat(far)) * normal.ratio * normal.power;
-    return v_select((vec_bits)(x < v_zero()), lost, x - lost);
+#if CX_F64
+    const real farthest = 39;
+    const real_unsigned upper_half = ~(((real_unsigned)1 << 27) - 1);
+#else
+    const real farthest = (real)14.5;
+    const real_unsigned upper_half = ~(((real_unsigned)1 << 12) - 1);
+#endif
+    const vec t = v_at_most(magnitude_of(x), v_splat(farthest));
+    const vec high = (vec)((vec_unsigned)t & (upper_half - (vec_unsigned){0}));
+    const vec power = v_half_exp(high * high, (t - high) * (t + high));
+    const vec_quotient ratio = v_mills_ratio(t);
+    const vec lost = t * power * ratio.over / ratio.under;
+    return x - v_at_most(x, v_zero()) - lost; /* minus infinity becomes NaN, as in x Phi(x) */
 }
 
 static inline vec gelu_slope(vec x) {
-    const real root = (real)0x1.9884533d43651p-2; /* 1 / sqrt(2 pi) */
-    const vec_normal normal = v_normal(x);
-    const vec tail = normal.ratio * normal.power;
+    const real root = (real)(CX_F64 ? 0x1.9884533d43651p-130 : 0x1.9884533d43651p-66); /* 1 / sqrt(2 pi), lowered */
+    const real farthest = (real)(CX_F64 ? 39 : 14.5);
+    const vec near = v_at_least(v_at_most(x, v_splat(farthest)), v_splat(-farthest)), t = magnitude_of(near);
+    const vec power = v_half_exp(t * t, v_zero());
+    const vec_quotient ratio = v_mills_ratio(t);
+    const vec tail = ratio.over * power / ratio.under;
     const vec share = v_select((vec_bits)(x < v_zero()), tail, v_splat(1) - tail);
-    return share + x * (normal.power * v_splat(root));
+    return share + near * (power * v_splat(root));
 }
+
+static inline vec negative_magnitude(vec x) { return (vec)((vec_bits)x | (vec_bits)(-v_zero())); }
 
 typedef struct sigmoid_parts {
     vec value, slope;

@@ -1,45 +1,84 @@
 /*
  * The normal distribution on vectors, for gelu: Phi(-t) = exp(-t^2/2) g(t) for t >= 0.
  *
- * g decays like 1/t, so it is 1 / (t + k) times a polynomial in (t - k) / (t + k): the minimax polynomial of the relative
- * error (Remez exchange in 300-bit arithmetic) for t up to 15 in float (2^-26.9) and up to 39 in double (2^-57.6), beyond
- * which the result is zero. The square in the exponent is split into an exact and a small part, so that the relative error
- * stays small in the tail, too; tests/c/test_pointwise.c holds gelu to the bounds that convx.h states.
+ * g is a quotient of two polynomials whose coefficients are all positive, so that nothing cancels: the minimax one of the
+ * relative error (Lawson's iteration in 70-digit arithmetic), for t up to 14.5 in float (2^-27.3) and up to 39 in double
+ * (2^-54.1), beyond which results are zero. Two short sums and one division at the end take less time than one long sum.
+ * tests/c/test_pointwise.c holds gelu to the bounds that convx.h states.
  */
 #ifndef CX_VEC_NORMAL_H
 #define CX_VEC_NORMAL_H
 
 #include "vec/math.h"
 
-typedef struct vec_normal {
-    vec ratio; /* g(|x|): apart, since the product would lose digits where it underflows */
-    vec power; /* exp(-x^2/2) */
-} vec_normal;
+typedef struct vec_quotient {
+    vec over, under;
+} vec_quotient;
 
-static inline vec_normal v_normal(vec x) {
+static inline vec v_sum_of_powers(const real *factor, int terms, vec x) {
+    vec sum = v_splat(factor[terms - 1]);
+    _Pragma("GCC unroll 16") for (int i = terms - 2; i >= 0; --i) sum = sum * x + v_splat(factor[i]);
+    return sum;
+}
+
+/* Powers are multiplied by 2^POWER_RAISED, the ratio is divided by it: so neither loses digits where their product is tiny. */
+enum { POWER_RAISED = CX_F64 ? 128 : 64 };
+
+/* g(t) 2^-POWER_RAISED */
+static inline vec_quotient v_mills_ratio(vec t) {
 #if CX_F64
-    const real farthest = 39, k = 5.5;
-    const real_unsigned upper_half = ~(((real_unsigned)1 << 27) - 1);
-    const real q[] = {0x1.8c2b8893b5c8dp-1,   -0x1.5ed05c7e41a2ep-1,  0x1.1239b3f8c06ddp-1,   -0x1.77dbb5cdda967p-2,
-                      0x1.be33e6ee9934cp-3,   -0x1.c15806fa494b7p-4,  0x1.71707b57604f7p-5,   -0x1.c83edf430eb5cp-7,
-                      0x1.4034e557f6203p-9,   0x1.1ab3459f968d6p-12,  -0x1.544960d3ce456p-12, 0x1.2b8923d02be39p-14,
-                      0x1.11cd5334a04ep-16,   -0x1.96a584a1f995ap-17, 0x1.df8605f132472p-22,  0x1.8e6736b6c74cdp-20,
-                      -0x1.1fd8b3e005de5p-22, -0x1.7e6c96290364cp-23, 0x1.b109df08cbd94p-25,  0x1.916fcfdaf18b6p-26,
-                      -0x1.81ce0bccec56cp-28, -0x1.7860f3fc8185bp-29, -0x1.028b6f1e78e87p-34};
+    const real over[] = {0x1.191f29eee544cp-111, 0x1.b3abfc513b3ebp-111, 0x1.4e012c748d20dp-111, 0x1.455c049e3b015p-112,
+                         0x1.b77663f83cbc4p-114, 0x1.a9078f764287dp-116, 0x1.26503c8409e4cp-118, 0x1.1a5f2a3ec41dcp-121,
+                         0x1.57352335508bep-125, 0x1.9884533d3e30fp-130};
+    const real under[] = {0x1.191f29eee544cp+18,
+                          0x1.49fcbcbc4d04ap+19,
+                          0x1.68037af338015p+19,
+                          0x1.e1f5676e3a5d5p+18,
+                          0x1.b7b553a3f1c09p+17,
+                          0x1.1eb5957b4a941p+16,
+                          0x1.0fd8a11a05cabp+14,
+                          0x1.743a4a52b8d65p+11,
+                          0x1.62e686a023108p+8,
+                          0x1.ae259b14e0504p+4,
+                          1};
 #else
-    const real farthest = 15, k = 3.25f;
-    const real_unsigned upper_half = ~(((real_unsigned)1 << 12) - 1);
-    const real q[] = {0x1.799186p-1f, -0x1.14379ap-1f,  0x1.190a6ep-2f,   -0x1.4b776cp-4f, 0x1.1fb9aep-10f,
-                      0x1.101bc8p-7f, -0x1.3161fep-10f, -0x1.13a104p-10f, 0x1.2faefap-13f, 0x1.0ce87cp-13f};
+    const real over[] = {0x1.83ac7cp-59f, 0x1.53d4d8p-59f, 0x1.1c2474p-60f, 0x1.f81446p-63f, 0x1.98858ap-66f};
+    const real under[] = {0x1.83ac7cp+6f, 0x1.449344p+7f, 0x1.d22dfcp+6f, 0x1.6c00f0p+5f, 0x1.3be7a0p+3f, 1};
 #endif
+    enum { OVER = sizeof over / sizeof over[0], UNDER = sizeof under / sizeof under[0] };
+    return (vec_quotient){v_sum_of_powers(over, OVER, t), v_sum_of_powers(under, UNDER, t)};
+}
+
+/*
+ * 2^POWER_RAISED exp(-(square + rest) / 2) for squares >= 0 and a small rest, if that is a normal number. The series is that of
+ * exp(x / 2), its error 2^-27.5 for float.
+ */
+static inline vec v_half_exp(vec square, vec rest) {
+#if CX_F64
+    const real half_inverse_ln2 = 0x1.71547652b82fep-1, shift = 0x1.8p52;
+    const real high = 0x1.62e42feep+0, low = 0x1.a39ef35793c76p-32; /* twice ln 2; n * high is exact */
+    const real q[] = {0x1.0p-3,
+                      0x1.5555555555559p-6,
+                      0x1.555555555553fp-9,
+                      0x1.111111110f6c4p-12,
+                      0x1.6c16c16c1f09ap-16,
+                      0x1.a01a01afddc6dp-20,
+                      0x1.a01a017bc881cp-24,
+                      0x1.71ddf8631f6a3p-28,
+                      0x1.27e5360d6e0c0p-32,
+                      0x1.af5ea979ef823p-37,
+                      0x1.1ee8df320da9cp-41};
+#else
+    const real half_inverse_ln2 = 0x1.715476p-1f, shift = 0x1.8p23f;
+    const real high = 0x1.62e4p+0f, low = 0x1.7f7d1cp-19f;
+    const real q[] = {0x1.ffffeep-4f, 0x1.555472p-6f, 0x1.55658cp-9f, 0x1.124dd8p-12f, 0x1.60392ep-16f};
+#endif
+    const vec whole = v_splat(shift + POWER_RAISED), shifted = whole - square * v_splat(half_inverse_ln2);
+    const vec n = shifted - whole;
+    const vec r = -square - n * v_splat(high) - n * v_splat(low) - rest;
     enum { TERMS = sizeof q / sizeof q[0] };
-    const vec negative = (vec)((vec_bits)x | (vec_bits)(-v_zero())), t = v_at_most(-negative, v_splat(farthest));
-    const vec high = (vec)((vec_unsigned)t & (upper_half - (vec_unsigned){0}));
-    const vec power = v_exp_within(high * high * v_splat((real)-0.5), (t - high) * (t + high) * v_splat((real)0.5));
-    const vec part = v_splat(1) / (t + v_splat(k)), u = (t - v_splat(k)) * part;
-    vec sum = v_splat(q[TERMS - 1]);
-    for (int i = TERMS - 2; i >= 0; --i) sum = sum * u + v_splat(q[i]);
-    return (vec_normal){part * sum, power};
+    const vec power = v_splat(1) + r * (v_splat((real)0.5) + r * v_sum_of_powers(q, TERMS, r));
+    return (vec)((vec_unsigned)power + ((vec_unsigned)shifted << MANTISSA_BITS));
 }
 
 #endif

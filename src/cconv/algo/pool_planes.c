@@ -19,7 +19,7 @@ typedef struct geometry {
     bool columns;             /* which are sliding windows of many rows */
     bool repeats;             /* each place of a row goes to as many places of the result as the spacing says */
     bool reduces;             /* a plane is one row, and that one window */
-    bool halves;              /* windows along rows are side by side, of 2, 4, 8 ... places */
+    bool folds;               /* windows along rows are side by side, of 2, 4, 8 ... places */
     bool direct;              /* windows that share few places, of vectors of channels: straight from the tensor */
     int64_t width, out_width; /* elements of a row */
     int64_t before, row;      /* padding in front, and the whole row in scratch memory */
@@ -143,9 +143,6 @@ static void along(const geometry *g, int worker, int64_t base, cx_pool_place to)
     row.base = base;
     if (g->repeats) {
         k->repeat(to.value, work.value, a->spacing, a->pad - (a->kernel - 1), g->width, g->out_width);
-    } else if (g->halves) {
-        for (int64_t width = 2; width <= a->kernel; width *= 2, row = work)
-            k->halve(job->op, width == a->kernel ? to.value : work.value, row.value, a->out * (a->kernel / width));
     } else if (a->sliding && a->stride == 1) {
         k->slide(job->op, to, row, work, a->tap * unit, a->kernel, g->out_width);
     } else if (a->sliding && unit == 1 && (job->op == CX_POOL_ARGMAX || a->kernel < 16 || a->kernel > 4 * a->stride)) {
@@ -286,6 +283,30 @@ static void straight_row(const geometry *g, int worker, int64_t n, int64_t plane
                     has_windows(&job->axis[0], d) && has_windows(&job->axis[1], h));
 }
 
+/* A row of windows side by side: without copies, if it can be. */
+static void folded_row(const geometry *g, int worker, int64_t n, int64_t plane, int64_t d, int64_t h) {
+    const cx_pool_job *job = g->job;
+    const cx_pool_axis *a = &job->axis[2];
+    const cx_window deep = job->axis[0].windows[d], high = job->axis[1].windows[h];
+    const cx_pool_place line = scratch_of(g, worker, g->line);
+    const int64_t at = row_offset(&job->from, n, plane, deep.first, high.first);
+    const void *from = element(&job->from, at, job->size);
+    if (!job->from.dense || deep.count * high.count != 1 || a->pad != 0 || a->out * a->kernel > a->in) {
+        fetch(g, worker, n, plane, deep, high);
+        from = scratch_of(g, worker, g->padded).value;
+    }
+    const bool straight = job->to.dense && !job->divided;
+    void *to = straight ? element(&job->to, row_offset(&job->to, n, plane, d, h), job->size) : line.value;
+    for (int64_t left = a->kernel; left > 1;) {
+        const int taps = left % 4 == 0 ? 4 : 2;
+        left /= taps;
+        void *next = left == 1 ? to : scratch_of(g, worker, g->work).value;
+        job->kernels->fold(job->op, taps, next, from, a->out * left);
+        from = next;
+    }
+    if (!straight) store(g, worker, line, n, plane, d, h);
+}
+
 static void columns_then_row(const geometry *g, int worker, int64_t n, int64_t plane, int64_t d, int64_t begin,
                              int64_t end) {
     const cx_pool_job *job = g->job;
@@ -295,8 +316,8 @@ static void columns_then_row(const geometry *g, int worker, int64_t n, int64_t p
         if (g->reduces) {
             const int64_t at = row_offset(&job->from, n, plane, 0, 0);
             job->kernels->reduce(job->op, line.value, element(&job->from, at, job->size), job->axis[2].in);
-        } else if (g->direct) {
-            straight_row(g, worker, n, plane, d, h);
+        } else if (g->direct || g->folds) {
+            (g->direct ? straight_row : folded_row)(g, worker, n, plane, d, h);
             continue;
         } else if (h == begin || windows[h].first != windows[h - 1].first || windows[h].count != windows[h - 1].count) {
             fetch(g, worker, n, plane, job->axis[0].windows[d], windows[h]);
@@ -422,8 +443,8 @@ static void set_rows(geometry *g) {
     /* Few places are read twice, and no row of results is like the one before. */
     g->direct = job->unit > 1 && job->unit >= job->kernels->lanes && taps <= 2 * a->in && a->out <= a->in &&
                 most_taps(&job->axis[1]) <= 16;
-    g->halves = a->sliding && job->unit == 1 && job->op != CX_POOL_ARGMAX && a->tap == 1 && a->kernel == a->stride &&
-                a->kernel > 1 && (a->kernel & (a->kernel - 1)) == 0;
+    g->folds = a->sliding && job->unit == 1 && job->op != CX_POOL_ARGMAX && a->tap == 1 && a->kernel == a->stride &&
+               a->kernel > 1 && (a->kernel & (a->kernel - 1)) == 0;
     g->reduces = job->unit == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
                  job->op != CX_POOL_ARGMAX && is_single(&job->axis[0]) && is_single(&job->axis[1]) && a->out == 1;
     g->pitch = cx_round_up(g->out_width, (int64_t)CX_POOL_TILE * job->kernels->lanes);

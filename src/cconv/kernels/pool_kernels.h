@@ -77,8 +77,8 @@ typedef struct cx_pool_kernels {
     void (*places)(cx_pool_op op, const cx_pool_places *row);
     /* to[j * to_step + i] = from[i * from_step + j] for i < rows, j < columns. */
     void (*transpose)(void *to, int64_t to_step, const void *from, int64_t from_step, int64_t rows, int64_t columns);
-    /* to[i] = op of from[2 * i] and from[2 * i + 1], sums or maxima; reads one element more. to may be from. */
-    void (*halve)(cx_pool_op op, void *to, const void *from, int64_t n);
+    /* to[i] = op of from[taps * i] and the next ones, sums or maxima; 2 or 4 taps. Exactly n; to may be from. */
+    void (*fold)(cx_pool_op op, int taps, void *to, const void *from, int64_t n);
     /* to[i] = from[i * stride], for values or indices. */
     void (*pick)(void *to, const void *from, int64_t stride, int64_t n);
     /* to[i * spacing] = from[i]. */

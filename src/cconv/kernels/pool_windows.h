@@ -256,19 +256,46 @@ static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
 }
 
 /* Of neighbours; in place, too. */
-static void pool_halve(cx_pool_op op, void *to, const void *from, int64_t n) {
-    real *y = to;
-    const real *x = from;
-    for (int64_t i = 0; i < n; i += LANES) {
-#if CX_LANE_COUNT == 1
-        const vec even = v_load(x + 2 * i), odd = v_load(x + 2 * i + 1);
-#else
-        const vec even = v_even(v_load(x + 2 * i), v_load(x + 2 * i + LANES));
-        const vec odd = v_even(v_load(x + 2 * i + 1), v_load(x + 2 * i + 1 + LANES));
+POOL_INLINE real pool_combine_one(const cx_pool_op op, real earlier, real later) {
+    if (op == CX_POOL_SUM) return earlier + later;
+    return later > earlier || later != later ? later : earlier;
+}
+
+#if CX_LANE_COUNT > 1
+POOL_INLINE vec pool_fold_pair(const cx_pool_op op, vec first, vec second) {
+    const pool_item even = {v_mixed_even(first, second), {0}}, odd = {v_mixed_odd(first, second), {0}};
+    return pool_combine(op, even, odd).value;
+}
 #endif
-        const pool_item a = {even, {0}}, b = {odd, {0}};
-        v_store(y + i, op == CX_POOL_SUM ? even + odd : pool_combine(CX_POOL_MAX, a, b).value);
+
+POOL_INLINE void pool_fold_of(const cx_pool_op op, const int taps, real *y, const real *x, int64_t n) {
+    int64_t i = 0;
+#if CX_LANE_COUNT > 1
+    for (; i + LANES <= n; i += LANES) {
+        const real *from = x + taps * i;
+        vec v = pool_fold_pair(op, v_load(from), v_load(from + LANES));
+        if (taps == 4)
+            v = pool_fold_pair(op, v, pool_fold_pair(op, v_load(from + 2 * LANES), v_load(from + 3 * LANES)));
+        v_store(y + i, v_unmix(taps / 2, v));
+        if (y != x && i + LANES < n && i + 2 * LANES > n) i = n - 2 * LANES; /* again what is done, rather than less */
     }
+#endif
+    for (; i < n; ++i) {
+        real value = pool_combine_one(op, x[taps * i], x[taps * i + 1]);
+        if (taps == 4) value = pool_combine_one(op, value, pool_combine_one(op, x[taps * i + 2], x[taps * i + 3]));
+        y[i] = value;
+    }
+}
+
+static void pool_fold(cx_pool_op op, int taps, void *to, const void *from, int64_t n) {
+    if (op == CX_POOL_SUM && taps == 2)
+        pool_fold_of(CX_POOL_SUM, 2, to, from, n);
+    else if (op == CX_POOL_SUM)
+        pool_fold_of(CX_POOL_SUM, 4, to, from, n);
+    else if (taps == 2)
+        pool_fold_of(CX_POOL_MAX, 2, to, from, n);
+    else
+        pool_fold_of(CX_POOL_MAX, 4, to, from, n);
 }
 
 static void pool_spread(void *to, const void *from, int64_t spacing, int64_t n) {
@@ -465,7 +492,7 @@ static bool pool_match(const cx_pool_matches *s) {
      .columns = pool_columns,     \
      .places = pool_places,       \
      .transpose = pool_transpose, \
-     .halve = pool_halve,         \
+     .fold = pool_fold,           \
      .pick = pool_pick,           \
      .spread = pool_spread,       \
      .repeat = pool_repeat,       \

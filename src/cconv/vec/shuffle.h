@@ -21,16 +21,19 @@ static inline vec v_even(vec a, vec b) {
 }
 #elif CX_LANE_COUNT == 2
 #define CX_EVEN  0, 2
+#define CX_ODD   1, 3
 #define CX_LOW1  0, 2
 #define CX_HIGH1 1, 3
 #elif CX_LANE_COUNT == 4
 #define CX_EVEN  0, 2, 4, 6
+#define CX_ODD   1, 3, 5, 7
 #define CX_LOW1  0, 4, 2, 6
 #define CX_HIGH1 1, 5, 3, 7
 #define CX_LOW2  0, 1, 4, 5
 #define CX_HIGH2 2, 3, 6, 7
 #elif CX_LANE_COUNT == 8
 #define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14
+#define CX_ODD   1, 3, 5, 7, 9, 11, 13, 15
 #define CX_LOW1  0, 8, 2, 10, 4, 12, 6, 14
 #define CX_HIGH1 1, 9, 3, 11, 5, 13, 7, 15
 #define CX_LOW2  0, 1, 8, 9, 4, 5, 12, 13
@@ -39,6 +42,7 @@ static inline vec v_even(vec a, vec b) {
 #define CX_HIGH4 4, 5, 6, 7, 12, 13, 14, 15
 #elif CX_LANE_COUNT == 16
 #define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define CX_ODD   1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #define CX_LOW1  0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
 #define CX_HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
 #define CX_LOW2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
@@ -52,6 +56,26 @@ static inline vec v_even(vec a, vec b) {
 #if CX_LANE_COUNT > 1
 /* a0 a2 a4 ... b0 b2 b4 ... */
 static inline vec v_even(vec a, vec b) { return __builtin_shufflevector(a, b, CX_EVEN); }
+
+/*
+ * Even and odd lanes of a pair in an order that costs little, for what combines neighbours: once, then v_unmix(1, ...) gives the
+ * order of memory, or the results of two pairs once more, then v_unmix(2, ...). Shuffles of AVX2 stay within 128 bits.
+ */
+#if CX_LANE_COUNT == 8 && !CX_F64
+static inline vec v_mixed_even(vec a, vec b) { return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14); }
+static inline vec v_mixed_odd(vec a, vec b) { return __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15); }
+static inline vec v_unmix(int times, vec v) {
+    return times == 1 ? __builtin_shufflevector(v, v, 0, 1, 4, 5, 2, 3, 6, 7)
+                      : __builtin_shufflevector(v, v, 0, 4, 1, 5, 2, 6, 3, 7);
+}
+#else
+static inline vec v_mixed_even(vec a, vec b) { return v_even(a, b); }
+static inline vec v_mixed_odd(vec a, vec b) { return __builtin_shufflevector(a, b, CX_ODD); }
+static inline vec v_unmix(int times, vec v) {
+    (void)times;
+    return v;
+}
+#endif
 #endif
 
 /* Lane i is lane index[i] of v. */
@@ -95,6 +119,7 @@ static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_C
 
 #undef CX_ROUND
 #undef CX_EVEN
+#undef CX_ODD
 #undef CX_LOW1
 #undef CX_HIGH1
 #undef CX_LOW2

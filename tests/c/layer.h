@@ -318,12 +318,8 @@ static inline int64_t walk_inside(int64_t c, int64_t extent, int mode) {
     return c;
 }
 
-/* Adds every product of the layer to the result, as the definition lists them. */
-static inline void layer_brute_force(const layer *l, convx_pass pass, bool bias, int64_t *result) {
-    const convx_conv_params *p = &l->p;
-    const bool transposed = p->flags & CONVX_TRANSPOSED;
-    /* of the convolution: x is padded, y is not */
-    const tensor *x = transposed ? &l->output : &l->input, *y = transposed ? &l->input : &l->output, *w = &l->weight;
+/* For each tap of the kernel and each place of y, the place of x that they meet, the same in every channel; -1: a zero. */
+static inline int64_t *layer_places(const convx_conv_params *p, const tensor *x, const tensor *y) {
     int64_t xs[3] = {1, 1, 1}, ys[3] = {1, 1, 1}, ks[3] = {1, 1, 1};
     int64_t stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
     for (int d = 0; d < p->rank; ++d) {
@@ -335,41 +331,60 @@ static inline void layer_brute_force(const layer *l, convx_pass pass, bool bias,
         dilation[e] = p->dilation[d];
         pad[e] = p->pad_before[d];
     }
-    const tensor *r = pass == CONVX_FORWARD ? &l->output : pass == CONVX_INPUT_GRADIENT ? &l->input : &l->weight;
-    const int64_t space = r->size[2] * (r->rank > 3 ? r->size[3] : 1) * (r->rank > 4 ? r->size[4] : 1);
-    for (int64_t i = 0; i < r->count; ++i) result[i] = bias ? l->bias.value[i / space % r->size[1]] : 0;
-    const tensor *read[2] = {pass == CONVX_FORWARD ? &l->input : &l->output, &l->weight};
-    if (pass == CONVX_WEIGHT_GRADIENT) read[1] = &l->input;
+    const int64_t taps = ks[0] * ks[1] * ks[2], space = ys[0] * ys[1] * ys[2];
+    int64_t *places = malloc(sizeof(int64_t) * (size_t)(taps * space + 1));
+    for (int64_t k = 0; k < taps; ++k) {
+        const int64_t at[3] = {k / ks[2] / ks[1], k / ks[2] % ks[1], k % ks[2]};
+        for (int64_t q = 0; q < space; ++q) {
+            const int64_t from[3] = {q / ys[2] / ys[1], q / ys[2] % ys[1], q % ys[2]};
+            int64_t place = 0;
+            for (int d = 0; d < 3; ++d) {
+                const int64_t c =
+                    walk_inside(from[d] * stride[d] - pad[d] + at[d] * dilation[d], xs[d], p->padding_mode);
+                place = place < 0 || c < 0 ? -1 : place * xs[d] + c;
+            }
+            places[k * space + q] = place;
+        }
+    }
+    return places;
+}
 
+static inline int64_t tensor_space(const tensor *t) {
+    return t->size[2] * (t->rank > 3 ? t->size[3] : 1) * (t->rank > 4 ? t->size[4] : 1);
+}
+
+/* Adds every product of the layer to the result, as the definition lists them. */
+static inline void layer_brute_force(const layer *l, convx_pass pass, bool bias, int64_t *result) {
+    const convx_conv_params *p = &l->p;
+    const bool transposed = p->flags & CONVX_TRANSPOSED;
+    /* of the convolution: x is padded, y is not */
+    const tensor *x = transposed ? &l->output : &l->input, *y = transposed ? &l->input : &l->output, *w = &l->weight;
+    const tensor *r = pass == CONVX_FORWARD ? &l->output : pass == CONVX_INPUT_GRADIENT ? &l->input : &l->weight;
+    for (int64_t i = 0; i < r->count; ++i) result[i] = bias ? l->bias.value[i / tensor_space(r) % r->size[1]] : 0;
+    if (p->batch == 0) return;
+
+    int64_t *places = layer_places(p, x, y);
     const int64_t co = w->size[0] / p->groups, ci = w->size[1];
+    const int64_t xspace = tensor_space(x), yspace = tensor_space(y), taps = tensor_space(w);
     for (int64_t n = 0; n < p->batch; ++n)
         for (int64_t o = 0; o < w->size[0]; ++o)
             for (int64_t i = 0; i < ci; ++i)
-                for (int64_t k = 0; k < ks[0] * ks[1] * ks[2]; ++k) {
-                    const int64_t at[3] = {k / ks[2] / ks[1], k / ks[2] % ks[1], k % ks[2]};
-                    for (int64_t q = 0; q < ys[0] * ys[1] * ys[2]; ++q) {
-                        const int64_t from[3] = {q / ys[2] / ys[1], q / ys[2] % ys[1], q % ys[2]};
-                        int64_t place = 0;
-                        bool zero = false;
-                        for (int d = 0; d < 3; ++d) {
-                            const int64_t c =
-                                walk_inside(from[d] * stride[d] - pad[d] + at[d] * dilation[d], xs[d], p->padding_mode);
-                            zero = zero || c < 0;
-                            place = place * xs[d] + c;
-                        }
-                        if (zero) continue;
-                        const int64_t xi = (n * x->size[1] + o / co * ci + i) * xs[0] * xs[1] * xs[2] + place;
-                        const int64_t yi = (n * y->size[1] + o) * ys[0] * ys[1] * ys[2] + q;
-                        const int64_t wi = (o * ci + i) * ks[0] * ks[1] * ks[2] + k;
-                        const int64_t layer_in = transposed ? yi : xi, layer_out = transposed ? xi : yi;
-                        if (pass == CONVX_FORWARD)
-                            result[layer_out] += read[0]->value[layer_in] * read[1]->value[wi];
-                        else if (pass == CONVX_INPUT_GRADIENT)
-                            result[layer_in] += read[0]->value[layer_out] * read[1]->value[wi];
+                for (int64_t k = 0; k < taps; ++k) {
+                    const int64_t *place = places + k * yspace;
+                    const int64_t xi = (n * x->size[1] + o / co * ci + i) * xspace;
+                    const int64_t yi = (n * y->size[1] + o) * yspace;
+                    const int64_t wi = (o * ci + i) * taps + k;
+                    for (int64_t q = 0; q < yspace; ++q) {
+                        if (place[q] < 0) continue;
+                        if (r == y)
+                            result[yi + q] += x->value[xi + place[q]] * w->value[wi];
+                        else if (r == x)
+                            result[xi + place[q]] += y->value[yi + q] * w->value[wi];
                         else
-                            result[wi] += read[0]->value[layer_out] * read[1]->value[layer_in];
+                            result[wi] += x->value[xi + place[q]] * y->value[yi + q];
                     }
                 }
+    free(places);
 }
 
 static inline const char *layer_text(const layer *l, convx_pass pass) {

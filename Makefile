@@ -8,7 +8,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 venv: $(VENV)/ready $(VENV)/ready-test $(VENV)/ready-lint ## make .venv with the tools for building, testing and linting
 
@@ -51,6 +51,10 @@ sanitize: $(VENV)/ready ## run the C tests under the address, undefined behaviou
 	    $$([ $$kind = thread ] && echo '-E _(scalar|sse2|avx2)') || exit 1; \
 	done
 
+# Debian's packages that it needs are named by the script; TESTS="test_conv test_pool" chooses.
+avx512: $(VENV)/ready ## run the C tests at AVX-512 in an emulated machine: hours
+	tests/avx512/run $(TESTS)
+
 # BENCH="--threads 2,1" for numbers to rely on: minutes, on a machine that does nothing else.
 bench: build $(VENV)/ready-bench ## run every benchmark of asv_bench once, then measure convx beside other engines
 	cd asv_bench && asv machine --yes && asv run --quick --python=same --show-stderr
@@ -82,5 +86,5 @@ clean: ## remove what was built
 	rm -rf build dist $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
-.PHONY: help venv build demo wheel test test-c sanitize bench peers lint format clean
+.PHONY: help venv build demo wheel test test-c sanitize avx512 bench peers lint format clean
 .DEFAULT_GOAL := help

@@ -84,8 +84,8 @@ def test_links_and_targets_in_the_pages_exist(page):
     text = (ROOT / page).read_text()
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (ROOT / link).exists(), link
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"^make ([a-z]+)", text, re.MULTILINE)) <= targets
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z0-9-]+)", text, re.MULTILINE)) <= targets
 
 
 def test_the_command_line_lists_the_commands_that_the_readme_names():

@@ -125,7 +125,7 @@ convx_status convx_linear_weight_gradient(const convx_linear_params *params, con
     if (run_few_rows(params, &conv, CONVX_WEIGHT_GRADIENT, &args, &status)) return status;
     if (params->rows > 0 && params->in_features > NARROW && params->out_features > NARROW) {
         /* Features become rows, and the rows what is summed over; the wider side is vectors. */
-        const bool turned = params->in_features > params->out_features;
+        const bool turned = params->in_features >= params->out_features;
         convx_linear_params p = *params;
         p.rows = turned ? params->out_features : params->in_features;
         p.in_features = params->rows;

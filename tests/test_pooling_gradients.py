@@ -124,3 +124,14 @@ def test_indices_lead_anywhere_within_a_large_channel_and_to_no_other_place(dtyp
         found = np.moveaxis(backward(given_x, gy, **windows, layout=layout, indices=indices), axis, 1)
         np.testing.assert_array_equal(found.reshape(expected.shape), expected)
         assert not np.any(np.signbit(found) & (found == 0))
+
+
+@pytest.mark.parametrize("divisor", [None, 3, -6, 8])
+@pytest.mark.parametrize("kernel", [(2, 2), (3, 3), (5, 7)])
+def test_averages_of_windows_side_by_side_give_each_place_its_share(kernel, divisor):
+    rng = np.random.default_rng(3)
+    gy = rng.standard_normal((2, 4, 3, 24)).astype(np.float32)
+    size = (2, 4 * kernel[0], 3 * kernel[1], 24)
+    found = convx.grad.avg_pool2d(size, gy, kernel, divisor_override=divisor, layout="channels_last")
+    share = gy / np.float32(divisor or np.prod(kernel))
+    np.testing.assert_array_equal(found, share.repeat(kernel[0], axis=1).repeat(kernel[1], axis=2))

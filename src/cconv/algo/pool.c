@@ -259,9 +259,17 @@ static void share_row(void *context, int64_t index, int worker) {
         const bool even = run->from.dense && w == run->axis[2].even_first;
         const int64_t end = even ? run->axis[2].even_end : w + 1;
         run->kernels->divide(cx_at_mut(to, w * run->unit, run->size), cx_at(from, w * run->from.strides[4], run->size),
-                             cx_max(1, places * run->axis[2].windows[w].places), (end - w) * run->unit);
+                             cx_pool_divisor(p, cx_max(1, places * run->axis[2].windows[w].places)),
+                             (end - w) * run->unit);
         w = end;
     }
+}
+
+/* Whether each place has its value from one place at most. */
+static bool is_single(const cx_pool_axis *a) {
+    for (int64_t o = 0; o < a->out; ++o)
+        if (a->windows[o].count > 1) return false;
+    return true;
 }
 
 /* One value that goes to every place. */
@@ -323,7 +331,10 @@ static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t)
     job.from = cx_pool_side_of(p, &p->y, p->out, unit, t->y);
     job.to = cx_pool_side_of(p, &p->gx, p->in, unit, t->result);
     job.divisor = common_divisor(p, axis);
-    job.divided = job.divisor != 0;
+    /* Values that go to many places are divided once, if a division is more than a change of the exponent. */
+    const bool once = unit > 1 && (job.divisor & (job.divisor - 1)) != 0 && cx_count3(p->in) >= 2 * cx_count3(p->out) &&
+                      is_single(&job.axis[0]) && is_single(&job.axis[1]) && is_single(&job.axis[2]);
+    job.divided = job.divisor != 0 && !once;
     if (!job.divided) {
         const int64_t row = p->out[2] * unit, plane = p->out[0] * p->out[1] * row;
         shared = cx_scratch_acquire((size_t)(p->batch * p->channels * cx_count3(p->out)) * job.size);

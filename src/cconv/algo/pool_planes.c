@@ -440,9 +440,11 @@ static void set_rows(geometry *g) {
     g->repeats = a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
     int64_t taps = 0;
     for (int64_t o = 0; o < a->out; ++o) taps += a->windows[o].count;
-    /* Few places are read twice, and no row of results is like the one before. */
-    g->direct = job->unit > 1 && job->unit >= job->kernels->lanes && taps <= 2 * a->in && a->out <= a->in &&
-                most_taps(&job->axis[1]) <= 16;
+    /* Few places are read twice, and no row of results is like the one before; or there is little to read anyway. */
+    const int64_t most = most_taps(&job->axis[1]);
+    g->direct = job->unit > 1 && job->unit >= job->kernels->lanes &&
+                ((taps <= 2 * a->in && a->out <= a->in && most <= 16) ||
+                 (most <= 4 && most_taps(a) <= 4 && most_taps(&job->axis[0]) * most * most_taps(a) <= 4));
     g->folds = a->sliding && job->unit == 1 && job->op != CX_POOL_ARGMAX && a->tap == 1 && a->kernel == a->stride &&
                a->kernel > 1 && (a->kernel & (a->kernel - 1)) == 0;
     g->reduces = job->unit == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&

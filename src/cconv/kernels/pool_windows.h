@@ -163,6 +163,24 @@ POOL_INLINE pool_item pool_at(const cx_pool_op op, const real *x, int64_t index)
     return item;
 }
 
+/* Sum or maximum of a window of one to four taps, at elements x[offset[k]], for all channels. */
+POOL_INLINE void pool_few_taps(const cx_pool_op op, real *to, const real *x, const int64_t offset[4], int64_t taps,
+                               int64_t unit, real by, bool power) {
+    const vec divisor = v_splat(by), inverse = v_splat(1 / by);
+    for (int64_t at = 0; at < unit; at += LANES) {
+        const int64_t c = at + LANES > unit ? unit - LANES : at;
+        pool_item item = pool_at(op, x + offset[0] + c, 0);
+        if (taps > 1) item = pool_combine(op, item, pool_at(op, x + offset[1] + c, 0));
+        if (taps > 2) {
+            pool_item rest = pool_at(op, x + offset[2] + c, 0);
+            if (taps > 3) rest = pool_combine(op, rest, pool_at(op, x + offset[3] + c, 0));
+            item = pool_combine(op, item, rest);
+        }
+        if (op == CX_POOL_SUM) item.value = power ? item.value * inverse : item.value / divisor;
+        v_store(to + c, item.value);
+    }
+}
+
 POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
     const int64_t unit = s->unit, second = unit < 2 * LANES ? unit - LANES : LANES, pair = second + LANES;
     for (int64_t o = 0; o < s->n; ++o) {
@@ -173,6 +191,17 @@ POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
         const int64_t product = s->divisor ? s->divisor : s->places * w.places, by = product ? product : 1;
         const bool power = ((uint64_t)by & ((uint64_t)by - 1)) == 0; /* whose inverse is exact */
         const bool none = s->count[0] * rows == 0;
+        const int64_t taps = s->count[0] * s->count[1] * w.count;
+        if (op != CX_POOL_ARGMAX && taps > 0 && taps <= 4) {
+            int64_t offset[4], k = 0;
+            for (int64_t i = 0; i < s->count[0]; ++i)
+                for (int64_t j = 0; j < s->count[1]; ++j)
+                    for (int64_t t = 0; t < w.count; ++t)
+                        offset[k++] = i * s->step[0] + j * s->step[1] + t * s->step[2];
+            pool_few_taps(op, (real *)s->to.value + o * s->to_step, (const real *)s->from + w.first * s->place, offset,
+                          taps, unit, (real)by, power);
+            continue;
+        }
         for (int64_t c = 0; c < unit; c += pair) {
             if (c + pair > unit) c = unit - pair;
             const real *first = (const real *)s->from + w.first * s->place + c;
@@ -256,9 +285,17 @@ static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
 }
 
 /* Of neighbours; in place, too. */
-POOL_INLINE real pool_combine_one(const cx_pool_op op, real earlier, real later) {
-    if (op == CX_POOL_SUM) return earlier + later;
-    return later > earlier || later != later ? later : earlier;
+static real pool_pair(cx_pool_op op, const real *x) {
+    if (op == CX_POOL_SUM) return x[0] + x[1];
+    return x[1] > x[0] || x[1] != x[1] ? x[1] : x[0];
+}
+
+/* Less than a vector: of every kind in one loop, as there is nothing to gain. */
+static void pool_fold_rest(cx_pool_op op, int taps, real *y, const real *x, const real *end) {
+    for (; x < end; x += taps) {
+        const real halves[2] = {pool_pair(op, x), pool_pair(op, x + taps - 2)};
+        *y++ = taps == 2 ? halves[0] : pool_pair(op, halves);
+    }
 }
 
 #if CX_LANE_COUNT > 1
@@ -268,7 +305,8 @@ POOL_INLINE vec pool_fold_pair(const cx_pool_op op, vec first, vec second) {
 }
 #endif
 
-POOL_INLINE void pool_fold_of(const cx_pool_op op, const int taps, real *y, const real *x, int64_t n) {
+/* Gives the number of those that are done. */
+POOL_INLINE int64_t pool_fold_vectors(const cx_pool_op op, const int taps, real *y, const real *x, int64_t n) {
     int64_t i = 0;
 #if CX_LANE_COUNT > 1
     for (; i + LANES <= n; i += LANES) {
@@ -279,23 +317,19 @@ POOL_INLINE void pool_fold_of(const cx_pool_op op, const int taps, real *y, cons
         v_store(y + i, v_unmix(taps / 2, v));
         if (y != x && i + LANES < n && i + 2 * LANES > n) i = n - 2 * LANES; /* again what is done, rather than less */
     }
+#else
+    (void)op, (void)taps, (void)y, (void)x, (void)n;
 #endif
-    for (; i < n; ++i) {
-        real value = pool_combine_one(op, x[taps * i], x[taps * i + 1]);
-        if (taps == 4) value = pool_combine_one(op, value, pool_combine_one(op, x[taps * i + 2], x[taps * i + 3]));
-        y[i] = value;
-    }
+    return i;
 }
 
 static void pool_fold(cx_pool_op op, int taps, void *to, const void *from, int64_t n) {
-    if (op == CX_POOL_SUM && taps == 2)
-        pool_fold_of(CX_POOL_SUM, 2, to, from, n);
-    else if (op == CX_POOL_SUM)
-        pool_fold_of(CX_POOL_SUM, 4, to, from, n);
-    else if (taps == 2)
-        pool_fold_of(CX_POOL_MAX, 2, to, from, n);
-    else
-        pool_fold_of(CX_POOL_MAX, 4, to, from, n);
+    const int64_t done = op == CX_POOL_SUM ? taps == 2 ? pool_fold_vectors(CX_POOL_SUM, 2, to, from, n)
+                                                       : pool_fold_vectors(CX_POOL_SUM, 4, to, from, n)
+                         : taps == 2       ? pool_fold_vectors(CX_POOL_MAX, 2, to, from, n)
+                                           : pool_fold_vectors(CX_POOL_MAX, 4, to, from, n);
+    if (done < n)
+        pool_fold_rest(op, taps, (real *)to + done, (const real *)from + taps * done, (const real *)from + taps * n);
 }
 
 static void pool_spread(void *to, const void *from, int64_t spacing, int64_t n) {

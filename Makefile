@@ -52,7 +52,7 @@ sanitize: $(VENV)/ready ## run the C tests under the address, undefined behaviou
 	done
 
 # Debian's packages that it needs are named by the script; TESTS="test_conv test_pool" chooses.
-avx512: $(VENV)/ready ## run the C tests at AVX-512 in an emulated machine: hours
+avx512: $(VENV)/ready ## run the C tests at AVX-512 in an emulated machine: about an hour
 	tests/avx512/run $(TESTS)
 
 # BENCH="--threads 2,1" for numbers to rely on: minutes, on a machine that does nothing else.

@@ -41,14 +41,9 @@ static void forward_axis(const cx_pool *p, int d, cx_window *windows, cx_pool_ax
         a->kernel = a->stride = p->in[d] / p->out[d];
         a->pad = 0;
     }
-    const int64_t reach = (a->kernel - 1) * a->tap;
-    for (int64_t o = 0; o < a->out; ++o) {
-        const int64_t start = o * a->stride - a->pad;
-        if (a->sliding && start >= 0 && start + reach < a->in)
-            windows[o] = (cx_window){start, a->kernel, a->kernel};
-        else
-            windows[o] = cx_pool_window(p, d, o);
-    }
+    for (int64_t o = 0; o < a->out; ++o)
+        windows[o] =
+            p->adaptive && a->sliding ? (cx_window){o * a->stride, a->kernel, a->kernel} : cx_pool_window(p, d, o);
     find_even(a);
 }
 

@@ -22,10 +22,12 @@ typedef struct place_range {
 } place_range;
 
 #define REAL    float
+#define BITS    uint32_t
 #define NAME(x) f32_##x
 #include "algo/pool_scatter_loops.h"
 
 #define REAL    double
+#define BITS    uint64_t
 #define NAME(x) f64_##x
 #include "algo/pool_scatter_loops.h"
 

@@ -3,29 +3,36 @@
  *
  * Parameters
  *   REAL     float or double
+ *   BITS     an unsigned type of its size
  *   NAME(x)  the name of a function for this REAL
  */
 
 /*
  * x[index[i]] += y[i] where `places` holds the index. False if there is another that is neither -1 nor in `window`. `unit` channels
- * lie side by side, in x too. `often`: many indices are others.
+ * lie side by side, in x too. `often`: many indices are others; then none may be outside the window but -1.
  */
-static inline bool NAME(scatter_to)(const bool often, REAL *x, const int64_t *index, const REAL *y, int64_t unit,
+static inline bool NAME(scatter_to)(const bool often, REAL *x, const int64_t *index, const REAL *y, const int64_t unit,
                                     int64_t n, const place_range *places, const place_range *window) {
     const uint64_t first = (uint64_t)places->first, count = (uint64_t)places->end - first;
     const uint64_t begin = (uint64_t)window->first, reach = (uint64_t)window->end - begin;
+    const int64_t row = unit > 1 ? unit : n; /* planes of single channels have no need of rows */
     bool expected = true;
-    for (int64_t i = 0; i < n; i += unit)
-        for (int64_t c = 0; c < unit; ++c) {
-            const int64_t at = index[i + c];
+    for (int64_t i = 0; i < n; i += row)
+        for (int64_t c = 0; c < row; ++c) {
+            const int64_t at = index[i + c], lane = unit > 1 ? c : 0;
             const uint64_t place = (uint64_t)at - first;
             const bool here = place < count;
             if (often) { /* 0 to the first place: no branch, which nobody could foresee */
-                const REAL values[2] = {0, y[i + c]};
-                x[(places->first + (int64_t)(place & -(uint64_t)here)) * unit + c] += values[here];
-                expected &= here | (at == -1) | ((uint64_t)at - begin < reach);
+                const uint64_t mask = -(uint64_t)here;
+                BITS bits;
+                REAL value;
+                memcpy(&bits, y + i + c, sizeof bits);
+                bits &= (BITS)mask;
+                memcpy(&value, &bits, sizeof value);
+                x[(places->first + (int64_t)(place & mask)) * unit + lane] += value;
+                expected &= ((uint64_t)at - begin < reach) | (at == -1);
             } else if (here) {
-                x[at * unit + c] += y[i + c];
+                x[at * unit + lane] += y[i + c];
             } else {
                 expected = expected && (at == -1 || (uint64_t)at - begin < reach);
             }
@@ -71,4 +78,5 @@ static bool NAME(scatter_planes)(bool runs, void *to, const int64_t *index, cons
 }
 
 #undef REAL
+#undef BITS
 #undef NAME

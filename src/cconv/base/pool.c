@@ -160,6 +160,7 @@ cx_window cx_pool_window(const cx_pool *p, int d, int64_t o) {
         return (cx_window){first, end - first, end - first};
     }
     const int64_t start = o * p->stride[d] - p->pad[d], taps = p->kernel[d];
+    if (start >= 0 && start + (taps - 1) * step < in) return (cx_window){start, taps, taps};
     const int64_t skipped = start < 0 ? cx_ceil_div(-start, step) : 0;
     const int64_t end = start >= in ? 0 : cx_min(taps, (in - 1 - start) / step + 1);
     const int64_t count = cx_max(0, end - skipped);

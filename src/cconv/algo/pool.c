@@ -189,6 +189,48 @@ static bool in_groups(const cx_pool_job *job) {
            cx_mul(taps, taps_of(&a[2]), &taps) && taps <= 6 * (cx_count3(in) + cx_count3(out));
 }
 
+/* Planes of single places that lie one after another, of which each gives one value: a few at a time. */
+static bool in_rows(const cx_pool_job *job) {
+    const cx_pool_axis *a = job->axis;
+    const int64_t in[3] = {a[0].in, a[1].in, a[2].in}, one[3] = {1, 1, 1}, lanes = job->kernels->lanes;
+    return job->unit == 1 && job->op != CX_POOL_ARGMAX && lanes > 1 && job->batch * job->planes >= lanes &&
+           takes_all(&a[0]) && takes_all(&a[1]) && takes_all(&a[2]) && is_stack(job, &job->from, in) &&
+           is_stack(job, &job->to, one) && cx_count3(in) >= lanes && cx_count3(in) <= 1024;
+}
+
+typedef struct rows_run {
+    const cx_pool_job *job;
+    int64_t places, divisor, per_task;
+} rows_run;
+
+static void rows_task(void *context, int64_t index, int worker) {
+    const rows_run *run = context;
+    const cx_pool_job *job = run->job;
+    const int64_t planes = job->batch * job->planes, lanes = job->kernels->lanes, first = index * run->per_task;
+    const int64_t end = cx_min(planes, first + run->per_task);
+    (void)worker;
+    char *to = cx_at_mut(job->to.data, first, job->size);
+    for (int64_t plane = first; plane < end; plane += lanes) {
+        /* The last ones go with some that are done, which are not written again. */
+        const int64_t from = cx_min(plane, planes - lanes), count = cx_min(lanes, end - plane);
+        double values[8]; /* a vector's bytes, at most */
+        job->kernels->reduce_rows(job->op, values, cx_at(job->from.data, from * run->places, job->size), run->places);
+        memcpy(cx_at_mut(to, plane - first, job->size), cx_at(values, plane - from, job->size),
+               (size_t)count * job->size);
+    }
+    if (job->divided) job->kernels->divide(to, to, run->divisor, end - first);
+}
+
+static void reduce_planes(const cx_pool_job *job) {
+    const cx_pool_axis *a = job->axis;
+    const int64_t planes = job->batch * job->planes, places = a[0].in * a[1].in * a[2].in;
+    const int64_t shared = a[0].windows[0].places * a[1].windows[0].places * a[2].windows[0].places;
+    rows_run run = {job, places, job->divisor ? job->divisor : cx_max(1, shared), 0};
+    run.per_task = cx_round_up(cx_max(1, 32768 / places), job->kernels->lanes);
+    const int threads = planes * places < 65536 ? 1 : cx_threads_get();
+    cx_parallel_for(cx_ceil_div(planes, run.per_task), threads, rows_task, &run);
+}
+
 /* ---- Forward ---------------------------------------------------------------------------------------------------- */
 
 convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
@@ -205,9 +247,13 @@ convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
     job.from = cx_pool_side_of(p, &p->x, p->in, unit, t->x);
     job.to = cx_pool_side_of(p, &p->y, p->out, unit, t->result);
     if (t->found) job.index = cx_pool_side_of(p, &p->index, p->out, unit, t->found);
-    const bool groups = in_groups(&job);
-    if (!groups) merge_global(&job);
-    const convx_status status = groups ? cx_pool_groups(&job) : cx_pool_planes(&job);
+    const bool rows = in_rows(&job), groups = !rows && in_groups(&job);
+    if (!rows && !groups) merge_global(&job);
+    convx_status status = CONVX_OK;
+    if (rows)
+        reduce_planes(&job);
+    else
+        status = groups ? cx_pool_groups(&job) : cx_pool_planes(&job);
     cx_aligned_free(windows);
     return status;
 }

@@ -87,6 +87,8 @@ typedef struct cx_pool_kernels {
     void (*repeat)(void *to, const void *from, int64_t times, int64_t skip, int64_t n, int64_t length);
     /* *to = op of n elements, exactly as many; sum or max. */
     void (*reduce)(cx_pool_op op, void *to, const void *from, int64_t n);
+    /* The same of `lanes` rows of n >= lanes elements each, one after another. */
+    void (*reduce_rows)(cx_pool_op op, void *to, const void *from, int64_t n);
     /* to[i] = from[i] / divisor, exactly n. */
     void (*divide)(void *to, const void *from, int64_t divisor, int64_t n);
     /* to[i] = value: 0 for sums, -infinity for maxima; exactly n. */

@@ -389,6 +389,39 @@ static void pool_reduce(cx_pool_op op, void *to, const void *from, int64_t n) {
     *(real *)to = result;
 }
 
+/* In each lane first; then the lanes of each row, turned into vectors. */
+POOL_INLINE void pool_reduce_rows_of(const cx_pool_op op, real *to, const real *x, int64_t n) {
+    const int64_t whole = n - n % LANES;
+    real_bits lanes[CX_BYTES / sizeof(real)];
+    for (int i = 0; i < LANES; ++i) lanes[i] = i < LANES - n % LANES ? 0 : -1;
+    vec_bits left; /* lanes of a row's last elements that are not among the whole vectors */
+    memcpy(&left, lanes, sizeof left);
+    vec row[CX_LANE_COUNT];
+    for (int r = 0; r < LANES; ++r, x += n) {
+        pool_item run = {v_load(x), {0}};
+        for (int64_t i = LANES; i < whole; i += LANES) run = pool_combine(op, run, (pool_item){v_load(x + i), {0}});
+        if (whole < n) {
+            const vec last = v_load(x + n - LANES); /* maxima may take an element twice */
+            run = pool_combine(op, run, (pool_item){op == CX_POOL_SUM ? (vec)((vec_bits)last & left) : last, {0}});
+        }
+        row[r] = run.value;
+    }
+    v_transpose(row);
+#pragma GCC unroll 4
+    for (int width = LANES / 2; width > 0; width /= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < width; ++i)
+            row[i] = pool_combine(op, (pool_item){row[i], {0}}, (pool_item){row[i + width], {0}}).value;
+    v_store(to, row[0]);
+}
+
+static void pool_reduce_rows(cx_pool_op op, void *to, const void *from, int64_t n) {
+    if (op == CX_POOL_SUM)
+        pool_reduce_rows_of(CX_POOL_SUM, to, from, n);
+    else
+        pool_reduce_rows_of(CX_POOL_MAX, to, from, n);
+}
+
 static void pool_divide(void *to, const void *from, int64_t divisor, int64_t n) {
     real *y = to;
     const real *x = from, by = (real)divisor;
@@ -519,21 +552,22 @@ static bool pool_match(const cx_pool_matches *s) {
     return low && count == s->lines * s->n * s->unit;
 }
 
-#define POOL_KERNELS              \
-    {.lanes = LANES,              \
-     .rows = pool_rows,           \
-     .slide = pool_slide,         \
-     .columns = pool_columns,     \
-     .places = pool_places,       \
-     .transpose = pool_transpose, \
-     .fold = pool_fold,           \
-     .pick = pool_pick,           \
-     .spread = pool_spread,       \
-     .repeat = pool_repeat,       \
-     .reduce = pool_reduce,       \
-     .divide = pool_divide,       \
-     .fill = pool_fill,           \
-     .count = pool_count,         \
-     .widen = pool_widen,         \
-     .scatter = pool_scatter,     \
+#define POOL_KERNELS                  \
+    {.lanes = LANES,                  \
+     .rows = pool_rows,               \
+     .slide = pool_slide,             \
+     .columns = pool_columns,         \
+     .places = pool_places,           \
+     .transpose = pool_transpose,     \
+     .fold = pool_fold,               \
+     .pick = pool_pick,               \
+     .spread = pool_spread,           \
+     .repeat = pool_repeat,           \
+     .reduce = pool_reduce,           \
+     .reduce_rows = pool_reduce_rows, \
+     .divide = pool_divide,           \
+     .fill = pool_fill,               \
+     .count = pool_count,             \
+     .widen = pool_widen,             \
+     .scatter = pool_scatter,         \
      .match = pool_match}

@@ -389,14 +389,13 @@ static void pool_reduce(cx_pool_op op, void *to, const void *from, int64_t n) {
     *(real *)to = result;
 }
 
-/* In each lane first; then the lanes of each row, turned into vectors. */
-POOL_INLINE void pool_reduce_rows_of(const cx_pool_op op, real *to, const real *x, int64_t n) {
+/* Of each row a sum or maximum in each lane. */
+POOL_INLINE void pool_reduce_lanes(const cx_pool_op op, vec row[CX_LANE_COUNT], const real *x, int64_t n) {
     const int64_t whole = n - n % LANES;
     real_bits lanes[CX_BYTES / sizeof(real)];
     for (int i = 0; i < LANES; ++i) lanes[i] = i < LANES - n % LANES ? 0 : -1;
     vec_bits left; /* lanes of a row's last elements that are not among the whole vectors */
     memcpy(&left, lanes, sizeof left);
-    vec row[CX_LANE_COUNT];
     for (int r = 0; r < LANES; ++r, x += n) {
         pool_item run = {v_load(x), {0}};
         for (int64_t i = LANES; i < whole; i += LANES) run = pool_combine(op, run, (pool_item){v_load(x + i), {0}});
@@ -406,20 +405,20 @@ POOL_INLINE void pool_reduce_rows_of(const cx_pool_op op, real *to, const real *
         }
         row[r] = run.value;
     }
+}
+
+/* The lanes of each row are turned into vectors. */
+static void pool_reduce_rows(cx_pool_op op, void *to, const void *from, int64_t n) {
+    vec row[CX_LANE_COUNT];
+    if (op == CX_POOL_SUM)
+        pool_reduce_lanes(CX_POOL_SUM, row, from, n);
+    else
+        pool_reduce_lanes(CX_POOL_MAX, row, from, n);
     v_transpose(row);
-#pragma GCC unroll 4
     for (int width = LANES / 2; width > 0; width /= 2)
-#pragma GCC unroll 16
         for (int i = 0; i < width; ++i)
             row[i] = pool_combine(op, (pool_item){row[i], {0}}, (pool_item){row[i + width], {0}}).value;
     v_store(to, row[0]);
-}
-
-static void pool_reduce_rows(cx_pool_op op, void *to, const void *from, int64_t n) {
-    if (op == CX_POOL_SUM)
-        pool_reduce_rows_of(CX_POOL_SUM, to, from, n);
-    else
-        pool_reduce_rows_of(CX_POOL_MAX, to, from, n);
 }
 
 static void pool_divide(void *to, const void *from, int64_t divisor, int64_t n) {

@@ -1,7 +1,8 @@
-/* The linear layers of convx.h: convolutions of one dimension and one tap, whose places are the rows. */
+/* The linear layers of convx.h. Their arguments are checked as those of convolutions of one tap, whose places are the rows. */
 #include <string.h>
 
 #include "algo/few_rows.h"
+#include "algo/product.h"
 #include "base/shape.h"
 #include "plan/execute.h"
 
@@ -42,26 +43,9 @@ static convx_status fill(int32_t dtype, int64_t rows, int64_t columns, const int
     return CONVX_OK;
 }
 
-enum { NARROW = 16 /* features: so few suit a gradient's own pass better than the forward one with roles exchanged */ };
-
-/* The forward pass of `params`, whatever its matrices are. */
-static convx_status run_forward(const convx_linear_params *params, const void *input, const void *weight,
-                                void *output) {
-    convx_conv_params conv;
-    const convx_status status = as_convolution(params, &conv);
-    return status == CONVX_OK ? convx_conv_forward(&conv, input, weight, NULL, output) : status;
-}
-
-/* True if it is done. *status says how it went, if it is not CONVX_OK the arguments are refused. */
-static bool run_few_rows(const convx_linear_params *p, const convx_conv_params *params, convx_pass pass,
-                         const convx_conv_args *args, convx_status *status) {
-    cx_conv conv;
-    cx_tensors tensors;
-    if (p->rows < 1 || p->rows > CX_FEW_ROWS) return false;
-    *status = cx_conv_normalise(params, pass, &conv);
-    if (*status != CONVX_OK) return true;
-    *status = cx_bind(&conv, pass, false, args, &tensors);
-    if (*status != CONVX_OK) return true;
+/* True if it is done. */
+static bool run_few_rows(const convx_linear_params *p, convx_pass pass, const convx_conv_args *args) {
+    if (p->rows > CX_FEW_ROWS) return false;
     const bool back = pass == CONVX_INPUT_GRADIENT;
     const int64_t *outer = back ? p->input_strides : p->output_strides;
     const int64_t *inner = back ? p->output_strides : p->input_strides;
@@ -75,9 +59,60 @@ static bool run_few_rows(const convx_linear_params *p, const convx_conv_params *
                                  .m = pass == CONVX_WEIGHT_GRADIENT ? args->grad_output : args->weight,
                                  .bias = args->bias,
                                  .a = args->result};
-    const cx_kernels *kernels = cx_kernels_get(conv.dtype);
+    const cx_kernels *kernels = cx_kernels_get((convx_dtype)p->dtype);
     return pass == CONVX_WEIGHT_GRADIENT ? cx_few_rows_outer(kernels, &product)
                                          : cx_few_rows_product(kernels, &product);
+}
+
+/* As matrices: columns are features of the result that lie side by side, or its wider side. */
+static cx_product product_of(const convx_linear_params *p, convx_pass pass, const convx_conv_args *args) {
+    const int64_t *x = p->input_strides, *w = p->weight_strides, *y = p->output_strides;
+    if (pass == CONVX_FORWARD)
+        return (cx_product){.m = p->rows,
+                            .n = p->out_features,
+                            .k = p->in_features,
+                            .c_strides = {y[0], y[1]},
+                            .a_strides = {x[0], x[1]},
+                            .b_strides = {w[1], w[0]},
+                            .a = args->input,
+                            .b = args->weight,
+                            .bias = args->bias,
+                            .c = args->result};
+    if (pass == CONVX_INPUT_GRADIENT)
+        return (cx_product){.m = p->rows,
+                            .n = p->in_features,
+                            .k = p->out_features,
+                            .c_strides = {x[0], x[1]},
+                            .a_strides = {y[0], y[1]},
+                            .b_strides = {w[0], w[1]},
+                            .a = args->grad_output,
+                            .b = args->weight,
+                            .c = args->result};
+    const bool turned = p->in_features < p->out_features / 4;
+    return (cx_product){.m = turned ? p->in_features : p->out_features,
+                        .n = turned ? p->out_features : p->in_features,
+                        .k = p->rows,
+                        .c_strides = {w[turned], w[!turned]},
+                        .a_strides = {(turned ? x : y)[1], (turned ? x : y)[0]},
+                        .b_strides = {(turned ? y : x)[0], (turned ? y : x)[1]},
+                        .a = turned ? args->input : args->grad_output,
+                        .b = turned ? args->grad_output : args->input,
+                        .c = args->result};
+}
+
+/* True if it is done. *status says how it went, if it is not CONVX_OK the arguments are refused. */
+static bool run_directly(const convx_linear_params *p, const convx_conv_params *params, convx_pass pass,
+                         const convx_conv_args *args, convx_status *status) {
+    cx_conv conv;
+    cx_tensors tensors;
+    if (p->rows < 1) return false; /* zeros, or nothing at all */
+    *status = cx_conv_normalise(params, pass, &conv);
+    if (*status != CONVX_OK) return true;
+    *status = cx_bind(&conv, pass, false, args, &tensors);
+    if (*status != CONVX_OK || run_few_rows(p, pass, args)) return true;
+    const cx_product product = product_of(p, pass, args);
+    *status = cx_product_run(cx_kernels_get(conv.dtype), &product);
+    return true;
 }
 
 convx_status convx_linear_forward(const convx_linear_params *params, const void *input, const void *weight,
@@ -88,7 +123,7 @@ convx_status convx_linear_forward(const convx_linear_params *params, const void 
     if (params->in_features == 0 || params->out_features == 0)
         return fill(params->dtype, params->rows, params->out_features, params->output_strides, bias, output);
     const convx_conv_args args = {.input = input, .weight = weight, .bias = bias, .result = output};
-    if (run_few_rows(params, &conv, CONVX_FORWARD, &args, &status)) return status;
+    if (run_directly(params, &conv, CONVX_FORWARD, &args, &status)) return status;
     return convx_conv_forward(&conv, input, weight, bias, output);
 }
 
@@ -100,18 +135,7 @@ convx_status convx_linear_input_gradient(const convx_linear_params *params, cons
     if (params->in_features == 0 || params->out_features == 0)
         return fill(params->dtype, params->rows, params->in_features, params->input_strides, NULL, grad_input);
     const convx_conv_args args = {.weight = weight, .grad_output = grad_output, .result = grad_input};
-    if (run_few_rows(params, &conv, CONVX_INPUT_GRADIENT, &args, &status)) return status;
-    if (params->rows > 0 && params->in_features > NARROW && params->out_features > NARROW) {
-        convx_linear_params p = *params; /* with the weights transposed */
-        p.in_features = params->out_features;
-        p.out_features = params->in_features;
-        for (int d = 0; d < 2; ++d) {
-            p.input_strides[d] = params->output_strides[d];
-            p.weight_strides[d] = params->weight_strides[1 - d];
-            p.output_strides[d] = params->input_strides[d];
-        }
-        return run_forward(&p, grad_output, weight, grad_input);
-    }
+    if (run_directly(params, &conv, CONVX_INPUT_GRADIENT, &args, &status)) return status;
     return convx_conv_input_gradient(&conv, weight, grad_output, grad_input);
 }
 
@@ -122,22 +146,7 @@ convx_status convx_linear_weight_gradient(const convx_linear_params *params, con
     if (status != CONVX_OK) return status;
     if (params->in_features == 0 || params->out_features == 0) return CONVX_OK;
     const convx_conv_args args = {.input = input, .grad_output = grad_output, .result = grad_weight};
-    if (run_few_rows(params, &conv, CONVX_WEIGHT_GRADIENT, &args, &status)) return status;
-    if (params->rows > 0 && params->in_features > NARROW && params->out_features > NARROW) {
-        /* Features become rows, and the rows what is summed over; the wider side is vectors. */
-        const bool turned = params->in_features >= params->out_features;
-        convx_linear_params p = *params;
-        p.rows = turned ? params->out_features : params->in_features;
-        p.in_features = params->rows;
-        p.out_features = turned ? params->in_features : params->out_features;
-        for (int d = 0; d < 2; ++d) {
-            p.input_strides[d] = (turned ? params->output_strides : params->input_strides)[1 - d];
-            p.weight_strides[d] = (turned ? params->input_strides : params->output_strides)[1 - d];
-            p.output_strides[d] = params->weight_strides[turned ? d : 1 - d];
-        }
-        return turned ? run_forward(&p, grad_output, input, grad_weight)
-                      : run_forward(&p, input, grad_output, grad_weight);
-    }
+    if (run_directly(params, &conv, CONVX_WEIGHT_GRADIENT, &args, &status)) return status;
     return convx_conv_weight_gradient(&conv, input, grad_output, grad_weight);
 }
 

@@ -42,10 +42,14 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
         bool side_by_side = true;
         for (int i = 0; i < GEMM_NR; i += LANES) side_by_side &= consecutive(column_offset + i);
         if (side_by_side) {
-            for (int64_t k = 0; k < kn; ++k)
+            for (int64_t k = 0; k < kn; ++k) {
+                const real *from = src + k_offset[k] + column_offset[0];
+                /* rows to come, and their place in a panel to come: runs are too short for the hardware to foresee */
+                __builtin_prefetch(src + k_offset[k + 16 < kn ? k + 16 : k] + column_offset[GEMM_NR - 1]);
+                __builtin_prefetch(from + 2 * GEMM_NR);
 #pragma GCC unroll 3
-                for (int i = 0; i < GEMM_NR; i += LANES)
-                    v_store(dst + k_row[k] * GEMM_NR + i, v_load(src + k_offset[k] + column_offset[0] + i));
+                for (int i = 0; i < GEMM_NR; i += LANES) v_store(dst + k_row[k] * GEMM_NR + i, v_load(from + i));
+            }
             return;
         }
     }

@@ -15,11 +15,10 @@ static inline bool NAME(scatter_to)(const bool often, REAL *x, const int64_t *in
                                     int64_t n, const place_range *places, const place_range *window) {
     const uint64_t first = (uint64_t)places->first, count = (uint64_t)places->end - first;
     const uint64_t begin = (uint64_t)window->first, reach = (uint64_t)window->end - begin;
-    const int64_t row = unit > 1 ? unit : n; /* planes of single channels have no need of rows */
     bool expected = true;
-    for (int64_t i = 0; i < n; i += row)
-        for (int64_t c = 0; c < row; ++c) {
-            const int64_t at = index[i + c], lane = unit > 1 ? c : 0;
+    for (int64_t i = 0; i < n; i += unit)
+        for (int64_t c = 0; c < unit; ++c) {
+            const int64_t at = index[i + c];
             const uint64_t place = (uint64_t)at - first;
             const bool here = place < count;
             if (often) { /* 0 to the first place: no branch, which nobody could foresee */
@@ -29,10 +28,10 @@ static inline bool NAME(scatter_to)(const bool often, REAL *x, const int64_t *in
                 memcpy(&bits, y + i + c, sizeof bits);
                 bits &= (BITS)mask;
                 memcpy(&value, &bits, sizeof value);
-                x[(places->first + (int64_t)(place & mask)) * unit + lane] += value;
+                x[(places->first + (int64_t)(place & mask)) * unit + c] += value;
                 expected &= ((uint64_t)at - begin < reach) | (at == -1);
             } else if (here) {
-                x[at * unit + lane] += y[i + c];
+                x[at * unit + c] += y[i + c];
             } else {
                 expected = expected && (at == -1 || (uint64_t)at - begin < reach);
             }

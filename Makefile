@@ -36,18 +36,18 @@ wheel: $(VENV)/ready ## build sdist and wheel into dist/
 	$(BIN)/python -m build -q --outdir dist
 
 test: build test-c $(VENV)/ready-test ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 test-c: $(VENV)/ready ## run the C tests
 	cmake -S . -B build/c -G Ninja -DCONVX_TESTS=ON -DCONVX_WERROR=ON
 	cmake --build build/c
-	ctest --test-dir build/c --output-on-failure
+	ctest --test-dir build/c --output-on-failure -j $(JOBS)
 
 # Threads are the same at every instruction set. With the 64-byte templates compiled for AVX2, so that machines without AVX-512 test them too.
 sanitize: $(VENV)/ready ## run the C tests under the address, undefined behaviour and thread sanitizers
 	for kind in address,undefined thread; do \
 	  cmake -S . -B build/sanitize-$$kind -G Ninja -DCONVX_TESTS=ON -DCONVX_SANITIZE=$$kind -DCONVX_EMULATE_AVX512=ON && \
-	  cmake --build build/sanitize-$$kind && ctest --test-dir build/sanitize-$$kind --output-on-failure \
+	  cmake --build build/sanitize-$$kind && ctest --test-dir build/sanitize-$$kind --output-on-failure -j $(JOBS) \
 	    $$([ $$kind = thread ] && echo '-E _(scalar|sse2|avx2)') || exit 1; \
 	done
 

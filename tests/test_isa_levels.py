@@ -1,4 +1,4 @@
-"""The telling part of the suite again, at every instruction set that this machine has."""
+"""The telling part of the suite again, at every instruction set below the best, which the suite itself runs at."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ from layers import ALGORITHMS
 from processes import run_python
 
 LEVELS = _core.isas_available()
+LOWER = LEVELS[:-1]
 TESTS = Path(__file__).parent
 # Wiring, vector tails, tiles and blocks in integers; rounding; special values.
 SELECTION = (
@@ -59,18 +60,18 @@ def passes_at(level, *selection):
     assert "skipped" not in finished.stdout
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", LOWER)
 def test_pooling_passes_at_this_instruction_set(level):
     passes_at(level, "test_pooling.py", "test_pooling_gradients.py")
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", LOWER)
 def test_activations_softmax_and_linear_layers_pass_at_this_instruction_set(level):
     passes_at(level, "test_pointwise.py", "test_softmax.py", "test_linear.py")
 
 
 @pytest.mark.parametrize("algorithm", [*(name for name in ALGORITHMS if name != "auto"), "winograd"])
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", LOWER)
 def test_the_suite_passes_at_this_instruction_set(level, algorithm):
     # The reference has no vectors of its own, but its pooled loops and activations are compiled per level as well.
     passes_at(level, "-k", algorithm, *SELECTION)

@@ -66,7 +66,9 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
     vec values[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
     const winograd_lines down = {(const real *)taps, columns * LANES, LANES,  (real *)by_rows,
                                  columns * LANES,    LANES,           columns};
-    winograd_lines across = {(const real *)by_rows, LANES, columns * LANES, NULL, 0, 0, row_points};
+    /* a kernel one row high is transformed across only */
+    const real *rows = row_points > 1 ? (const real *)by_rows : (const real *)taps;
+    winograd_lines across = {rows, LANES, columns * LANES, NULL, 0, 0, row_points};
     int64_t lane[CX_GEMM_MAX_NR + CX_LANE_COUNT];
     for (int64_t i = 0; i < count + LANES; ++i) lane[i] = cx_min(i, count - 1) * lane_stride;
     for (int64_t k = 0; k < kn; ++k) {
@@ -74,7 +76,7 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
         for (int64_t i = 0; i < count; i += LANES) {
             const bool apart = i + LANES <= count && lane_stride >= all && lane_stride + all >= LANES;
             load_filters(axis, (const real *)w_void + k * k_stride, tap_stride, lane + i, apart, taps);
-            filter_pass(&axis[0], &down);
+            if (row_points > 1) filter_pass(&axis[0], &down);
             real *dst = (real *)dst_void + k * width + i;
             const bool spills = k + 1 == room && i + LANES > width;
             const int64_t step = spills ? LANES : point_step;

@@ -155,6 +155,11 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
     }
 }
 
+/* As transform_across, where the kernel is one column wide: patches follow each other as the tiles do. */
+static void copy_across(int rows, const real *patches, int64_t row_step, real *dst, int64_t point_step) {
+    for (int r = 0; r < rows; ++r) v_store(dst + r * point_step, v_load(patches + r * row_step));
+}
+
 /* One vector of tiles from where their patches lie, across: dst[point * point_step], for each row of points. */
 WINOGRAD_INLINE void transform_across(const int points, int rows, const real *patches, const int64_t *offset,
                                       int64_t row_step, real *dst, int64_t point_step) {
@@ -187,7 +192,7 @@ static void transform_tiles_across(const cx_winograd_grid *grid, const real *pat
     case 4: transform_across(4, rows, patches, offset, row_step, dst, point_step); break;
     case 6: transform_across(6, rows, patches, offset, row_step, dst, point_step); break;
     case 8: transform_across(8, rows, patches, offset, row_step, dst, point_step); break;
-    default: transform_across(1, rows, patches, offset, row_step, dst, point_step); break;
+    default: copy_across(rows, patches + offset[0], row_step, dst, point_step); break;
     }
 }
 
@@ -204,7 +209,7 @@ typedef struct tile_vector {
 } tile_vector;
 
 static inline bool has_short_rows(const cx_winograd_grid *grid, const cx_winograd_source *source) {
-    return LANES > 1 && grid->tiles[1] <= SHORT_ROW && grid->gap[1] == 1 && source->stride.space[2] == 1 &&
+    return LANES > 1 && grid->tiles[1] <= SHORT_ROW && grid->gap[1] == 1 && grid->axis[1].points > 1 && source->stride.space[2] == 1 &&
            source->mode == CONVX_PAD_ZEROS;
 }
 
@@ -328,12 +333,11 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
         winograd_input_short(grid, source, runs, n, count, k0, kn, dst_void, point_step, panel_step);
         return;
     }
-    const int64_t step = columns->outputs, nr = GEMM_NR;
-    int64_t longest = 0;
-    for (int i = 0; i < n; ++i) longest = cx_max(longest, runs[i].count);
-    const int64_t row_step = (longest - 1) * step + columns->points + 2 * LANES, run_step = rows->points * row_step;
+    /* in each row of the scratch the runs lie side by side */
+    const int64_t step = columns->outputs, overlap = columns->points - step, nr = GEMM_NR;
+    const int64_t row_step = count * step + n * overlap + 2 * LANES;
     for (int i = 0; i < n; ++i)
-        for (int64_t t = 0; t < runs[i].count; ++t) offset[runs[i].first + t] = i * run_step + t * step;
+        for (int64_t t = runs[i].first; t < runs[i].first + runs[i].count; ++t) offset[t] = t * step + i * overlap;
     for (int64_t t = count; t % LANES; ++t) offset[t] = offset[0];
 
     for (int64_t k = k0, located = -1; k < k0 + kn; ++k) {
@@ -343,7 +347,8 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
         located = depth_tap;
         for (int i = 0; i < n; ++i) {
             const real *plane = (const real *)source->base + at[i].plane + channel * source->stride.channel;
-            transform_down(rows, source, grid->gap[1], plane, &at[i], (real *)scratch + i * run_step, row_step);
+            transform_down(rows, source, grid->gap[1], plane, &at[i], (real *)scratch + offset[runs[i].first],
+                           row_step);
         }
         real *dst = (real *)dst_void + (k - k0) * nr;
         for (int64_t t = 0; t < count; t += LANES)
@@ -405,6 +410,10 @@ WINOGRAD_INLINE vec results_across(const int points, const int width, const vec 
         for (int j = 0; j < (width + LANES - 1) / LANES * LANES; ++j) {
             block[j] = j < width ? block[j] + bias : v_zero();
             if (j < width) finite += block[j] * (real)0;
+        }
+        if (width == 1) {
+            v_store(out, block[0]);
+            continue;
         }
 #pragma GCC unroll 8
         for (int q = 0; q < width; q += LANES) v_transpose(block + q);

@@ -259,9 +259,8 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     }
 }
 
-static void gemm_of(const job *j, const part *p, int64_t group, cx_patches *patches, cx_gemm *gemm) {
+static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches *patches, cx_gemm *gemm) {
     const cx_correlation *c = &p->c;
-    *patches = patches_of(c, j->src, group, j->size);
     *gemm = (cx_gemm){
         .m = p->m,
         .n = p->n,
@@ -320,7 +319,7 @@ static void run_twins(const job *j, const part *even, int64_t group, int64_t m0,
     for (int64_t n = n0; n < n1; n += chunk) {
         const int64_t count = cx_min(n1 - n, chunk);
         for (int phase = 0; phase < 2; ++phase) {
-            cx_patches patches;
+            const cx_patches patches = patches_of(&twin[phase]->c, j->src, group, j->size);
             cx_gemm gemm;
             gemm_of(j, twin[phase], group, &patches, &gemm);
             const int64_t first = grid[phase] == grid[0] ? n : n / grid[0] * grid[1];
@@ -362,7 +361,7 @@ static void run_task(void *context, int64_t index, int worker) {
         run_twins(j, p, group, m0, m1, n0, n1, scratch);
         return;
     }
-    cx_patches patches;
+    const cx_patches patches = patches_of(&p->c, j->src, group, j->size);
     cx_gemm gemm;
     gemm_of(j, p, group, &patches, &gemm);
     cx_gemm_run(j->kernels, &gemm, p->blocks, m0, m1, n0, n1, scratch);
@@ -392,10 +391,10 @@ static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int var
     size_t most = 0;
     const int64_t parts = all->count;
     const cx_tensors none = {0};
+    const cx_patches patches = {0}; /* what they are does not count */
+    part p = {0};
     const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
     for (int64_t i = 0; i < parts; ++i) {
-        part p = {0};
-        cx_patches patches;
         cx_gemm gemm;
         phase_at(conv, all, i, &p.c);
         set_up(&p, kernels, variant, 1);

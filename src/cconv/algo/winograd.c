@@ -145,7 +145,8 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     }
     if (!(w->variant & CX_WINOGRAD_ON_THE_WAY)) {
         const double bytes = (double)cx_winograd_filter_bytes(w) / (double)w->c.groups;
-        const bool outside = bytes > (double)cx_cpu_get()->l3 / 2;
+        /* kept filters are read as one stream, which is as fast from memory */
+        const bool outside = !kept && bytes > (double)cx_cpu_get()->l3 / 2;
         cost += bytes * (double)cx_ceil_div(w->tiles, w->block) * (outside ? COST_BYTE_OUTSIDE : COST_BYTE);
     }
     return COST_CALL + (double)w->c.groups * cost;

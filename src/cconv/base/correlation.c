@@ -36,9 +36,18 @@ static void forward(const cx_conv *conv, cx_correlation *c) {
  */
 static void input_gradient_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *c) {
     const int64_t s = conv->stride[d], dil = conv->dilation[d];
-    const int64_t common = cx_gcd(s, dil), kstep = s / common;
     c->extent[d] = conv->out[d];
     c->step[d] = 1;
+    if (s == 1) { /* every tap meets every place; choosing an algorithm has no time for the divisions */
+        c->grid[d] = conv->in[d];
+        c->dst.space[d] = conv->x.space[d];
+        c->tap_step[d] = -dil;
+        c->w_tap[d] = conv->w.space[d];
+        c->taps[d] = conv->kernel[d];
+        c->origin[d] = conv->pad[d];
+        return;
+    }
+    const int64_t kstep = s / cx_gcd(s, dil);
     c->grid[d] = (conv->in[d] - phase + s - 1) / s;
     c->dst.space[d] = conv->x.space[d] * s;
     c->dst_offset += conv->x.space[d] * phase;

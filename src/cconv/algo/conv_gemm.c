@@ -17,6 +17,7 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "gemm/band.h"
 
 /* Bits of a decision's variant. */
 enum { WAY_PIXELS = 0, WAY_CHANNELS = 1, WEIGHTS_KEPT = 2, WAY_SPREAD = 4, CHANNELS_FASTEST = 8 };
@@ -107,6 +108,30 @@ static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t g
 
 /* ---- Cost ------------------------------------------------------------------------------------------------------ */
 
+/*
+ * Patches as rows: a copy of each, or a band (band.h) where that is less work although tiles end with each row of the
+ * grid, for which short tiles leave FMA latency uncovered. The order of the sum is the same.
+ */
+static double cost_of_patch_rows(const cx_correlation *c, const cx_kernels *kernels, int variant, bool *band) {
+    const bool runs = variant & CHANNELS_FASTEST; /* of a row of taps each */
+    const double k = (double)c->ci * (double)cx_count3(c->taps), pixels = (double)c->batch * (double)cx_count3(c->grid);
+    const double places = (double)(c->taps[0] * c->taps[1] * (runs ? 1 : c->taps[2]));
+    const double copies =
+        pixels * (k * (runs ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED) + places * CX_COST_LOCATE_PLACE);
+    *band = false;
+    if (c->taps[2] < 2 || c->tap_step[2] != 1 || c->step[2] > c->taps[2]) return copies;
+    if (runs ? c->src.channel != 1 || c->src.space[2] != c->ci : c->src.space[2] != 1) return copies;
+    const double rows = (double)c->batch * (double)(c->grid[0] * c->grid[1]);
+    const double lines = rows * (double)(c->taps[0] * c->taps[1]) * (double)(runs ? 1 : c->ci);
+    const double length = (double)((c->grid[2] - 1) * c->step[2] + c->taps[2]) * (double)(runs ? c->ci : 1);
+    const int64_t mr = kernels->gemm.mr, tiles = cx_ceil_div(c->grid[2], mr), least = 8 / kernels->gemm.nv;
+    const double idle = rows * (double)cx_max(tiles * least - c->grid[2], 0); /* as pixels */
+    const double product = idle * k * (double)cx_ceil_div(c->co, kernels->lanes) / (2 * CX_COST_TILE_SHARE);
+    const double cost = lines * (length * CX_COST_BAND + CX_COST_BAND_LINE) + product;
+    *band = cost < copies;
+    return *band ? cost : copies;
+}
+
 static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int variant) {
     const double k = (double)c->ci * (double)cx_count3(c->taps), pixels = (double)c->batch * (double)cx_count3(c->grid);
     const double co = (double)c->co;
@@ -122,12 +147,8 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
     const bool kept = variant & WEIGHTS_KEPT;
     if (channels) {
         cx_axis axis;
-        if (!patches_in_place(c, &axis)) {
-            const bool runs = variant & CHANNELS_FASTEST; /* of a row of taps each */
-            const int64_t places = runs ? c->taps[0] * c->taps[1] : cx_count3(c->taps);
-            cost += pixels * k * (runs ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
-            cost += pixels * (double)places * CX_COST_LOCATE_PLACE;
-        }
+        bool band;
+        if (!patches_in_place(c, &axis)) cost += cost_of_patch_rows(c, kernels, variant, &band);
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
         if (c->dst.channel != 1) cost += pixels * co * CX_COST_SCATTER;
     } else {
@@ -150,7 +171,7 @@ typedef struct part {
     weight_form form;
     cx_patch_order order;
     cx_axis weight_k, weight_co; /* of the weights as the product reads them; not for packed panels */
-    bool in_place;               /* patches, for WAY_CHANNELS */
+    bool in_place, band;         /* patches, for WAY_CHANNELS */
     cx_axis pixel_rows;          /* of src, then */
     cx_gemm_blocks blocks;
     int64_t m, n, k;
@@ -232,6 +253,7 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     const cx_correlation *c = &p->c;
     const int64_t pixels = c->batch * cx_count3(c->grid), nr = kernels->gemm.nr;
     const bool channels = variant & WAY_CHANNELS;
+    p->band = false;
     p->form = form_of(c, kernels, variant);
     p->unit = nr;
     p->chunk = 0;
@@ -244,6 +266,7 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
     p->weight_co = cx_axis_line(c->co, c->w_co);
     if (channels) {
         p->in_place = patches_in_place(c, &p->pixel_rows);
+        if (!p->in_place) cost_of_patch_rows(c, kernels, variant, &p->band);
         if (p->form == WEIGHTS_PACKED) {
             p->blocks.nc = cx_ceil_div(p->n, nr) * nr;
             cut_tasks_by_rows(p, kernels, threads);
@@ -294,7 +317,7 @@ static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches
                                  /* down its columns, a row wastes most of each line it reads, for every panel */
                                  .copy = c->src.channel != 1 && c->co > 4 * j->kernels->gemm.nr};
     } else {
-        gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order};
+        gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order, .band = p->band};
     }
     const bool packed = p->form == WEIGHTS_PACKED;
     const int64_t offset = group * (packed ? cx_packed_weights(c, j->kernels, WAY_CHANNELS) : c->w_group);
@@ -391,13 +414,14 @@ static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int var
     size_t most = 0;
     const int64_t parts = all->count;
     const cx_tensors none = {0};
-    const cx_patches patches = {0}; /* what they are does not count */
+    cx_patches patches = {0}; /* what they are counts only for bands */
     part p = {0};
     const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
     for (int64_t i = 0; i < parts; ++i) {
         cx_gemm gemm;
         phase_at(conv, all, i, &p.c);
         set_up(&p, kernels, variant, 1);
+        if (p.band) patches = patches_of(&p.c, NULL, 0, j.size);
         gemm_of(&j, &p, 0, &patches, &gemm);
         const size_t bytes = cx_gemm_scratch(kernels, &gemm, p.blocks);
         if (bytes > most) most = bytes;

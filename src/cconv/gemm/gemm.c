@@ -4,6 +4,7 @@
 
 #include "base/integer.h"
 #include "base/memory.h"
+#include "gemm/band.h"
 
 /* The shortest block of k whose results may pass through memory between it and the next. */
 #define SHORT_K 256
@@ -40,6 +41,25 @@ static bool rows_in_place(const cx_gemm_rows *a) { return !a->patches && !a->cop
 /* In place where k is runs one after the other, as weights of several taps lie. */
 static bool rows_in_runs(const cx_gemm_rows *a) { return rows_in_place(a) && a->runs; }
 
+/* Of k, that blocks are not to cut. */
+static int64_t whole_run(const cx_gemm_rows *a) {
+    if (a->band) return cx_band_run(a->patches, a->order);
+    return rows_in_runs(a) ? a->k.extent[1] : 1;
+}
+
+/* Blocks of whole runs, and, of a band, of parts of a row of the grid that take a quarter of the second level. */
+static cx_gemm_blocks fit_blocks(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
+    const cx_gemm_rows *a = &gemm->a;
+    const int64_t run = whole_run(a);
+    blocks.kc = cx_max(blocks.kc / run, 1) * run;
+    if (a->band) {
+        const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
+        const int64_t pixel = blocks.kc / run * cx_band_step(a->patches, a->order);
+        blocks.mc = cx_even_part(a->patches->grid[2], level / 4 / pixel, kernels->gemm.mr);
+    }
+    return blocks;
+}
+
 /* Rows that lie side by side are copied tile by tile, [k][row], without a transposition. */
 static bool rows_as_tiles(const cx_gemm_rows *a) {
     return !a->patches && a->copy && a->row.digits == 1 && cx_axis_step(&a->row) == 1;
@@ -65,6 +85,7 @@ typedef struct layout {
     size_t b, a, row_offset, k_offset, stage, total;
 } layout;
 
+/* `blocks` fit. */
 static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
     const size_t size = cx_dtype_size(kernels->dtype), slack = CX_PACK_SLACK;
     layout l = {0};
@@ -72,8 +93,12 @@ static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_
     l.b = end;
     if (gemm->b.kind != CX_PANELS_PACKED) end += cx_align_up(((size_t)(blocks.nc * blocks.kc) + slack) * size);
     l.a = end;
-    if (!rows_in_place(&gemm->a))
+    if (gemm->a.band) {
+        const int64_t lines = blocks.kc / whole_run(&gemm->a);
+        end += cx_align_up((size_t)(lines * cx_band_line(gemm->a.patches, gemm->a.order, blocks.mc)) * size);
+    } else if (!rows_in_place(&gemm->a)) {
         end += cx_align_up(((size_t)(blocks.mc * copied_row(kernels, blocks.kc)) + slack) * size);
+    }
     l.row_offset = end;
     end += cx_align_up((size_t)blocks.mc * sizeof(int64_t));
     l.k_offset = end;
@@ -87,7 +112,7 @@ static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_
 }
 
 size_t cx_gemm_scratch(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
-    return scratch_layout(kernels, gemm, blocks).total;
+    return scratch_layout(kernels, gemm, fit_blocks(kernels, gemm, blocks)).total;
 }
 
 /* What is the same for all tiles of one block of rows and k. */
@@ -221,6 +246,14 @@ static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_
     const int64_t rows = t->m1 - t->m0, ld = copied_row(t->kernels, t->kn);
     if (t->kn == 0) {
         /* nothing is read */
+    } else if (a->band) {
+        cx_band_copy(a->patches, a->order, t->size, t->m0, rows, k0, t->kn, copy);
+        t->a = copy;
+        t->a_row = cx_band_step(a->patches, a->order);
+        t->a_col = 1;
+        t->run = cx_band_run(a->patches, a->order);
+        t->jump = cx_band_line(a->patches, a->order, rows) - t->run;
+        return;
     } else if (a->patches) {
         t->kernels->gemm.pack_pixel_rows(a->patches, a->order, t->m0, rows, k0, t->kn, copy, ld);
     } else if (rows_in_place(a)) {
@@ -250,12 +283,12 @@ static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_
 
 static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
                       int64_t n0, int64_t n1, char *scratch) {
+    blocks = fit_blocks(kernels, gemm, blocks);
     const layout l = scratch_layout(kernels, gemm, blocks);
     const size_t size = cx_dtype_size(kernels->dtype);
     const int nr = kernels->gemm.nr;
     int64_t *row_offset = (int64_t *)(void *)(scratch + l.row_offset);
     int64_t *k_offset = (int64_t *)(void *)(scratch + l.k_offset);
-    if (rows_in_runs(&gemm->a)) blocks.kc = cx_max(blocks.kc / gemm->a.k.extent[1], 1) * gemm->a.k.extent[1];
     const bool in_place = rows_in_place(&gemm->a), stage = staged(kernels, gemm, blocks);
     int64_t k0 = 0;
     do {
@@ -271,9 +304,10 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
             if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, k_offset, scratch + l.b);
             b = scratch + l.b;
         }
-        for (int64_t m = m0; m < m1; m += blocks.mc) {
-            block t = {
-                .kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = cx_min(m + blocks.mc, m1)};
+        for (int64_t m = m0, next; m < m1; m = next) {
+            next = cx_min(m + blocks.mc, m1);
+            if (gemm->a.band) next = cx_min(next, cx_round_up(m + 1, gemm->a.patches->grid[2]));
+            block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = next};
             t.first = k0 == 0;
             t.last = k0 + kn == gemm->k;
             take_a(&t, k0, scratch + l.a, row_offset, k_offset);

@@ -21,6 +21,7 @@ typedef struct cx_gemm_rows {
     cx_axis row, k;            /* where patches is NULL */
     const cx_patches *patches; /* or NULL */
     cx_patch_order order;
+    bool band; /* patches as a band: see band.h. Tiles then end where rows of the grid do */
     bool runs; /* k has two digits, and is read in place run by run */
     bool copy; /* pack blocks of an affine matrix too: pays when each is read often */
 } cx_gemm_rows;

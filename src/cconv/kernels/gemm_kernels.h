@@ -66,7 +66,7 @@ typedef struct cx_gemm_kernels {
      * dst[k][row of the tile] = src[k_offset[k] + row].
      */
     void (*pack_row_tiles)(const void *src, int64_t rows, const int64_t *k_offset, int64_t kn, void *dst);
-    /* c[row_offset[i] + column_offset[j]] = tile[i][j], and back. ld elements from row to row of the tile. */
+    /* c[row_offset[i] + column_offset[j]] = tile[i][j], and back. ld elements from row to row of the tile, in whole vectors. */
     void (*scatter)(const void *tile, int64_t ld, void *c, const int64_t *row_offset, int64_t rows,
                     const int64_t *column_offset, int64_t columns);
     void (*gather)(void *tile, int64_t ld, const void *c, const int64_t *row_offset, int64_t rows,

@@ -6,6 +6,7 @@
 #define CX_KERNELS_PACK_MATRIX_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "kernels/gemm_shape.h"
 #include "vec/shuffle.h"
@@ -169,9 +170,39 @@ static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_
     }
 }
 
+/* Rows whose elements follow each other in memory, `first` being that of row 0 in a column with the offset 0. */
+static void scatter_columns(const real *tile, int64_t ld, real *first, int64_t rows, const int64_t *column_offset,
+                            int64_t columns) {
+    enum { HALF = LANES / 2 };
+    for (int64_t i = 0; i < rows; i += LANES, tile += LANES * ld, first += LANES) {
+        const int64_t n = rows - i < LANES ? rows - i : LANES;
+        for (int64_t j = 0; j < columns; j += LANES) {
+            vec block[CX_LANE_COUNT];
+            for (int64_t row = 0; row < LANES; ++row) block[row] = row < n ? v_load(tile + row * ld + j) : v_zero();
+            v_transpose(block);
+            for (int64_t column = 0; column < LANES && j + column < columns; ++column) {
+                const real *from = (const real *)&block[column];
+                real *to = first + column_offset[j + column];
+                if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
+                    memcpy(to, from, HALF * sizeof *to);
+                    memcpy(to + n - HALF, from + n - HALF, HALF * sizeof *to);
+                } else {
+                    for (int64_t row = 0; row < n; ++row) to[row] = from[row];
+                }
+            }
+        }
+    }
+}
+
 static void scatter(const void *tile_void, int64_t ld, void *c_void, const int64_t *row_offset, int64_t rows,
                     const int64_t *column_offset, int64_t columns) {
     const real *tile = tile_void;
+    bool follow = LANES >= 4 && rows > 2;
+    for (int64_t i = 1; i < rows; ++i) follow = follow && row_offset[i] == row_offset[0] + i;
+    if (follow) {
+        scatter_columns(tile, ld, (real *)c_void + row_offset[0], rows, column_offset, columns);
+        return;
+    }
     for (int64_t i = 0; i < rows; ++i, tile += ld) {
         real *row = (real *)c_void + row_offset[i];
         for (int64_t j = 0; j < columns; ++j) row[column_offset[j]] = tile[j];

@@ -209,8 +209,8 @@ typedef struct tile_vector {
 } tile_vector;
 
 static inline bool has_short_rows(const cx_winograd_grid *grid, const cx_winograd_source *source) {
-    return LANES > 1 && grid->tiles[1] <= SHORT_ROW && grid->gap[1] == 1 && grid->axis[1].points > 1 && source->stride.space[2] == 1 &&
-           source->mode == CONVX_PAD_ZEROS;
+    return LANES > 1 && grid->tiles[1] <= SHORT_ROW && grid->gap[1] == 1 && grid->axis[1].points > 1 &&
+           source->stride.space[2] == 1 && source->mode == CONVX_PAD_ZEROS;
 }
 
 /* Adds tile `t` of a run as a lane. Once a call: compiled for size. */

@@ -1,0 +1,46 @@
+#include "gemm/band.h"
+
+#include <string.h>
+
+#include "base/correlation.h"
+#include "base/integer.h"
+#include "base/memory.h"
+
+/* Places [first, first + count), all of them outside the row, which is `unit` bytes a place. */
+static char *copy_outside(const cx_patches *p, const char *row, int64_t first, int64_t count, size_t unit, char *dst) {
+    if (p->mode == CONVX_PAD_ZEROS) {
+        memset(dst, 0, (size_t)count * unit);
+        return dst + (size_t)count * unit;
+    }
+    for (int64_t i = first; i < first + count; ++i, dst += unit)
+        memcpy(dst, row + (size_t)cx_padded_index(i, p->extent[2], p->mode) * unit, unit);
+    return dst;
+}
+
+void cx_band_copy(const cx_patches *p, cx_patch_order order, size_t size, int64_t pixel, int64_t pixels, int64_t k0,
+                  int64_t kn, void *dst_void) {
+    const size_t unit = size * (size_t)(order == CX_CHANNELS_FASTEST ? p->channels : 1);
+    const int64_t run = cx_band_run(p, order), width = (pixels - 1) * p->step[2] + p->taps[2];
+    const int64_t row = pixel / p->grid[2], image = row / p->grid[1] / p->grid[0];
+    const int64_t depth = row / p->grid[1] % p->grid[0] * p->step[0] + p->origin[0];
+    const int64_t height = row % p->grid[1] * p->step[1] + p->origin[1];
+    const int64_t first = pixel % p->grid[2] * p->step[2] + p->origin[2];
+    const int64_t low = cx_min(cx_max(-first, 0), width), high = cx_max(cx_min(p->extent[2] - first, width), low);
+    char *dst = dst_void;
+    for (int64_t line = k0 / run; line < (k0 + kn) / run; ++line) { /* of (channel, depth tap, row tap) */
+        const int64_t t = line % (p->taps[0] * p->taps[1]), c = line / (p->taps[0] * p->taps[1]);
+        const int64_t d = cx_padded_index(depth + t / p->taps[1] * p->tap_step[0], p->extent[0], p->mode);
+        const int64_t h = cx_padded_index(height + t % p->taps[1] * p->tap_step[1], p->extent[1], p->mode);
+        if (d < 0 || h < 0) {
+            memset(dst, 0, (size_t)width * unit);
+            dst += (size_t)width * unit;
+            continue;
+        }
+        const int64_t offset =
+            image * p->stride.batch + c * p->stride.channel + d * p->stride.space[0] + h * p->stride.space[1];
+        const char *from = cx_at(p->base, offset, size);
+        dst = copy_outside(p, from, first, low, unit, dst);
+        if (high > low) memcpy(dst, from + (first + low) * (int64_t)unit, (size_t)(high - low) * unit);
+        dst = copy_outside(p, from, first + high, width - high, unit, dst + (size_t)(high - low) * unit);
+    }
+}

@@ -150,7 +150,7 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
         bool band;
         if (!patches_in_place(c, &axis)) cost += cost_of_patch_rows(c, kernels, variant, &band);
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
-        if (c->dst.channel != 1) cost += pixels * co * CX_COST_SCATTER;
+        if (c->dst.channel != 1) cost += pixels * co * (c->dst.space[2] == 1 ? CX_COST_STORE_ACROSS : CX_COST_SCATTER);
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
@@ -158,7 +158,10 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
         const double panels = (double)cx_ceil_div(n, kernels->gemm.nr);
         cost += panels * ((double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
         if (form_of(c, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
-        if (c->dst.space[2] != 1) cost += pixels * co * (c->dst.space[2] == 2 ? CX_COST_JOIN : CX_COST_SCATTER);
+        const double store = c->dst.space[2] == 2  ? CX_COST_JOIN
+                             : c->dst.channel == 1 ? CX_COST_STORE_ACROSS
+                                                   : CX_COST_SCATTER;
+        if (c->dst.space[2] != 1) cost += pixels * co * store;
     }
     return (cost + CX_COST_GROUP) * (double)c->groups;
 }
@@ -171,8 +174,8 @@ typedef struct part {
     weight_form form;
     cx_patch_order order;
     cx_axis weight_k, weight_co; /* of the weights as the product reads them; not for packed panels */
-    bool in_place, band;         /* patches, for WAY_CHANNELS */
-    cx_axis pixel_rows;          /* of src, then */
+    bool in_place, band;         /* patches */
+    cx_axis pixel_rows;          /* of src, where they are in place */
     cx_gemm_blocks blocks;
     int64_t m, n, k;
     int64_t n_tasks, m_tasks, first_task;
@@ -278,8 +281,16 @@ static void set_up(part *p, const cx_kernels *kernels, int variant, int threads)
             p->weight_k = cx_axis_line(p->k, 1);
             p->weight_co = cx_axis_line(c->co, p->k);
         }
+        p->in_place = patches_in_place(c, &p->pixel_rows) && cx_axis_step(&p->pixel_rows) == 1;
         cut_tasks(p, kernels, threads);
     }
+}
+
+/* The place of the first pixel, where patches are in place. */
+static const void *first_patch(const cx_correlation *c, const cx_patches *patches, size_t size) {
+    int64_t start = 0;
+    for (int d = 0; d < 3; ++d) start += c->origin[d] * c->src.space[d];
+    return cx_at(patches->base, start, size);
 }
 
 static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches *patches, cx_gemm *gemm) {
@@ -303,15 +314,18 @@ static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches
                                  .runs = p->form == WEIGHTS_IN_PLACE && p->weight_k.digits == 2,
                                  .copy = p->form == WEIGHTS_ON_THE_WAY};
         gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PIXELS, .patches = patches, .order = p->order};
+        if (p->in_place)
+            gemm->b = (cx_gemm_panels){.kind = CX_PANELS_MATRIX,
+                                       .base = first_patch(c, patches, j->size),
+                                       .k = cx_axis_line(c->ci, c->src.channel),
+                                       .column = p->pixel_rows};
         gemm->c_row = channels;
         gemm->c_column = pixels;
         gemm->bias_rows = bias;
         return;
     }
     if (p->in_place) {
-        int64_t start = 0;
-        for (int d = 0; d < 3; ++d) start += c->origin[d] * c->src.space[d];
-        gemm->a = (cx_gemm_rows){.base = cx_at(patches->base, start, j->size),
+        gemm->a = (cx_gemm_rows){.base = first_patch(c, patches, j->size),
                                  .row = p->pixel_rows,
                                  .k = cx_axis_line(c->ci, c->src.channel),
                                  /* down its columns, a row wastes most of each line it reads, for every panel */

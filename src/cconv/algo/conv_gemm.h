@@ -21,6 +21,7 @@
 #define CX_COST_LOCATE_ROW     330.0 /* of the grid, for one panel of patch columns */
 #define CX_COST_GROUP          500.0 /* setting up one product */
 #define CX_COST_SCATTER        2.0   /* storing element by element */
+#define CX_COST_STORE_ACROSS   1.2   /* storing through a transposition */
 #define CX_COST_JOIN           0.6   /* storing two phases that are joined */
 #define CX_COST_WORTH_A_THREAD 30000.0
 

@@ -12,6 +12,8 @@ from layers import ALGORITHMS, DTYPES, Tally, integers, same_sums
 # name: (input, weight, stride, padding, dilation, groups)
 LAYERS = {
     "first of a network": ((1, 3, 37, 41), (24, 3, 7, 7), 2, 3, 1, 1),
+    "first of a network, wide": ((2, 3, 19, 203), (40, 3, 5, 11), 4, 2, 1, 1),
+    "a kernel longer than a block of the sum": ((1, 2, 9, 9), (20, 2, 41, 41), 1, 20, 1, 1),
     "three by three": ((2, 40, 15, 17), (33, 40, 3, 3), 1, 1, 1, 1),
     "three by three, stride 2": ((1, 40, 15, 17), (33, 40, 3, 3), 2, 1, 1, 1),
     "pointwise": ((2, 70, 9, 11), (67, 70, 1, 1), 1, 0, 1, 1),

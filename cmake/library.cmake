@@ -67,10 +67,10 @@ check_c_compiler_flag(-fno-tree-loop-distribute-patterns CONVX_HAS_NO_LOOP_PATTE
 if(CONVX_HAS_NO_LOOP_PATTERNS)
   list(APPEND CONVX_KERNEL_OPTIONS -fno-tree-loop-distribute-patterns)
 endif()
-# Kernels call nothing that could unwind through them.
+# Nothing that is called here could unwind through it: there are no callbacks.
 check_c_compiler_flag(-fno-asynchronous-unwind-tables CONVX_HAS_NO_UNWIND_TABLES)
 if(CONVX_HAS_NO_UNWIND_TABLES AND NOT CONVX_SANITIZE)
-  list(APPEND CONVX_KERNEL_OPTIONS -fno-asynchronous-unwind-tables)
+  list(APPEND CONVX_COMPILE_OPTIONS -fno-asynchronous-unwind-tables)
 endif()
 
 set(CONVX_OBJECTS)

@@ -22,6 +22,8 @@ target_compile_options(_core PRIVATE -O2 -fvisibility=hidden -ffunction-sections
 # Generated code is long: without inlining and alignment a tenth shorter, and calls take the same time.
 target_compile_options(_core PRIVATE -fno-inline-functions -fno-inline-small-functions -fno-partial-inlining)
 target_compile_options(_core PRIVATE -falign-functions=1 -falign-jumps=1 -falign-labels=1 -falign-loops=1)
+# Nothing unwinds through C that calls Python.
+target_compile_options(_core PRIVATE -fno-asynchronous-unwind-tables)
 target_link_options(_core PRIVATE -Wl,--gc-sections)
 set_target_properties(_core PROPERTIES INSTALL_RPATH "$ORIGIN/${CMAKE_INSTALL_LIBDIR}" BUILD_WITH_INSTALL_RPATH OFF)
 install(TARGETS _core LIBRARY DESTINATION .)

@@ -29,8 +29,9 @@ static inline void transpose_rows(const real *rows, int64_t pixels, real *dst) {
 }
 
 /* Columns of any channel and tap: gathered one by one along the pixels. */
-static inline void pack_columns_gathered(const cx_patches *p, const int64_t *channel, const int64_t (*tap)[3],
-                                         int64_t columns, int64_t pixel, int64_t pixels, real *dst) {
+static __attribute__((noinline)) void pack_columns_gathered(const cx_patches *p, const int64_t *channel,
+                                                            const int64_t (*tap)[3], int64_t columns, int64_t pixel,
+                                                            int64_t pixels, real *dst) {
     const real *base = p->base;
     real rows[(GEMM_NR + 1) * PIXEL_BLOCK];
     segment segments[PIXEL_BLOCK];
@@ -66,8 +67,8 @@ typedef struct column_places {
     int64_t columns;
 } column_places;
 
-static void find_columns(const cx_patches *p, const int64_t *channel, int64_t (*tap)[3], int64_t columns,
-                         column_places *places) {
+static __attribute__((noinline, cold)) void find_columns(const cx_patches *p, const int64_t *channel, int64_t (*tap)[3],
+                                                         int64_t columns, column_places *places) {
     *places = (column_places){
         .tap = tap,
         .columns = columns,

@@ -59,7 +59,8 @@ static inline vec_bits lanes_between(int low, int high) {
 }
 
 /* Every lane of a vector on its own: always possible. `runs` are the segments, located for the tap. */
-static inline void locate_lanes(const cx_patches *p, const tap_run *runs, int segments, int first, place *at) {
+static __attribute__((noinline, cold)) void locate_lanes(const cx_patches *p, const tap_run *runs, int segments,
+                                                         int first, place *at) {
     at->kind = PLACE_LANES;
     for (int i = 0; i < LANES; ++i) at->lane[i] = NO_PLACE;
     for (int s = 0; s < segments; ++s) {
@@ -305,8 +306,9 @@ static inline __attribute__((always_inline)) void pack_channel(const located_pan
 }
 
 /* Rows of one channel that is not safe. */
-static void pack_unsafe_channel(const cx_patches *p, const located_panel *panel, int64_t t0, int64_t taps,
-                                const real *channel, real *dst) {
+static __attribute__((noinline, cold)) void pack_unsafe_channel(const cx_patches *p, const located_panel *panel,
+                                                                int64_t t0, int64_t taps, const real *channel,
+                                                                real *dst) {
     tap_run runs[GEMM_NR];
     int64_t tap[3];
     tap_at(p, t0, tap);

@@ -5,7 +5,7 @@
 #include "kernels/pack_pixel_panel.h"
 
 /* One place of one pixel, all three coordinates mapped by the padding mode: its element offset, or -1 for a zero. */
-static inline int64_t locate_place(const cx_patches *p, const int64_t at[3], const int64_t tap[3]) {
+static __attribute__((noinline)) int64_t locate_place(const cx_patches *p, const int64_t at[3], const int64_t tap[3]) {
     int64_t offset = 0;
     for (int dim = 0; dim < 3; ++dim) {
         const int64_t place = cx_padded_index(at[dim] + tap[dim] * p->tap_step[dim], p->extent[dim], p->mode);
@@ -28,8 +28,8 @@ static inline void copy_channels(const cx_patches *p, const real *src, int64_t c
 }
 
 /* Rows [k0, k0 + kn) in the order (tap, channel): a tap's channels are one run, a kernel row's taps often too. */
-static inline void pack_row_by_taps(const cx_patches *p, const real *image, const int64_t at[3], int64_t k0, int64_t kn,
-                                    real *dst) {
+static __attribute__((noinline)) void pack_row_by_taps(const cx_patches *p, const real *image, const int64_t at[3],
+                                                       int64_t k0, int64_t kn, real *dst) {
     const bool dense =
         p->stride.channel == 1 && p->tap_step[2] > 0 && p->tap_step[2] * p->stride.space[2] == p->channels;
     int64_t t = k0 / p->channels, c = k0 % p->channels, tap[3];
@@ -58,8 +58,8 @@ static inline void pack_row_by_taps(const cx_patches *p, const real *image, cons
 }
 
 /* Rows in the order (channel, tap): the taps are located once and serve every channel. */
-static inline void pack_row_by_channels(const cx_patches *p, const real *image, const int64_t at[3], int64_t k0,
-                                        int64_t kn, real *dst) {
+static __attribute__((noinline)) void pack_row_by_channels(const cx_patches *p, const real *image, const int64_t at[3],
+                                                           int64_t k0, int64_t kn, real *dst) {
     const int64_t taps = p->taps[0] * p->taps[1] * p->taps[2];
     int64_t tap[3], t = k0 % taps, c = k0 / taps;
     tap_at(p, t, tap);

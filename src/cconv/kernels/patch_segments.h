@@ -29,7 +29,8 @@ typedef struct tap_run {
 } tap_run;
 
 /* Splits pixels [pixel, pixel + pixels) and returns how many segments that gave (at most `pixels`). */
-static inline int split_pixels(const cx_patches *p, int64_t pixel, int64_t pixels, segment *segments) {
+static __attribute__((noinline)) int split_pixels(const cx_patches *p, int64_t pixel, int64_t pixels,
+                                                  segment *segments) {
     int64_t w = pixel % p->grid[2], rest = pixel / p->grid[2];
     int64_t h = rest % p->grid[1];
     rest /= p->grid[1];
@@ -93,7 +94,8 @@ static inline __attribute__((always_inline)) void copy_run(real *dst, const real
     }
 }
 
-static inline real padded_place(const cx_patches *p, const tap_run *run, const real *channel, int i) {
+static __attribute__((noinline, cold)) real padded_place(const cx_patches *p, const tap_run *run, const real *channel,
+                                                         int i) {
     if (run->blank || p->mode == CONVX_PAD_ZEROS) return 0;
     const int64_t place = cx_padded_index(run->w + i * p->step[2], p->extent[2], p->mode);
     return channel[run->row + place * p->stride.space[2]];

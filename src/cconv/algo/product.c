@@ -8,6 +8,7 @@
 enum {
     task_products = 65536, /* less is not worth a thread's while */
     tasks_a_thread = 4,    /* so that one that is held up does not hold up all */
+    short_k = 256,         /* the shortest block of k whose results may pass through memory */
     few_panels = 4         /* what reads them does so in place, down its columns, too */
 };
 
@@ -29,6 +30,35 @@ static void product_task(void *context, int64_t index, int worker) {
     const int64_t m0 = cx_share_begin(j->tiles, j->row_tasks, row) * mr;
     const int64_t m1 = cx_min(cx_share_begin(j->tiles, j->row_tasks, row + 1) * mr, j->gemm->m);
     cx_gemm_run(j->kernels, j->gemm, j->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->scratch_worker);
+}
+
+/* A small result stays near between blocks of k, which are packed cheaply: panels had better stay in the first level. */
+static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) {
+    cx_gemm_blocks blocks = cx_gemm_blocks_for(kernels, gemm->m, gemm->n, gemm->k, gemm->a.copy);
+    const int64_t size = (int64_t)cx_dtype_size(kernels->dtype), nr = kernels->gemm.nr;
+    if (gemm->n <= (int64_t)cx_cpu_get()->l2 / size / 16 / cx_max(gemm->m, 1)) {
+        const int64_t most = cx_max((int64_t)cx_cpu_get()->l1d / size / 2 / nr, short_k);
+        blocks.kc = cx_min(blocks.kc, cx_even_part(gemm->k, most, 8));
+    }
+    return blocks;
+}
+
+/*
+ * Into about as many tasks as wanted, at least half as many. Each packs its columns of b, and copies its rows of a if
+ * they are copied: of all ways the one that packs and copies least.
+ */
+static void cut(product_job *j, int64_t wanted) {
+    double least = -1;
+    for (int64_t rows = 1; rows <= cx_min(wanted, j->tiles); ++rows) {
+        const int64_t columns = cx_min(wanted / rows, j->panels);
+        if (2 * rows * columns < wanted && rows < cx_min(wanted, j->tiles)) continue;
+        const double copies = j->gemm->a.copy ? (double)columns * (double)j->gemm->m : 0;
+        const double work = copies + 1.5 * (double)rows * (double)j->gemm->n; /* packing takes longer */
+        if (least >= 0 && work >= least) continue;
+        least = work;
+        j->row_tasks = rows;
+        j->column_tasks = columns;
+    }
 }
 
 convx_status cx_product_run(const cx_kernels *kernels, const cx_product *p) {
@@ -55,20 +85,15 @@ convx_status cx_product_run(const cx_kernels *kernels, const cx_product *p) {
     const int threads = products < 2.0 * task_products ? 1 : cx_threads_get();
     product_job job = {.kernels = kernels,
                        .gemm = &gemm,
-                       .blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k, gemm.a.copy),
+                       .blocks = blocks_of(kernels, &gemm),
                        .panels = panels,
                        .tiles = tiles,
                        .column_tasks = 1,
                        .row_tasks = 1};
-    /* By columns nothing is packed twice; where there are few of them, little is. */
     if (threads > 1) {
         const double most = products / task_products; /* at least 2 */
-        const int64_t plenty = (int64_t)tasks_a_thread * threads,
-                      wanted = most < (double)plenty ? (int64_t)most : plenty;
-        if (panels >= threads)
-            job.column_tasks = cx_min(wanted, panels);
-        else
-            job.row_tasks = cx_min(wanted, tiles);
+        const int64_t plenty = (int64_t)tasks_a_thread * threads;
+        cut(&job, most < (double)plenty ? (int64_t)most : plenty);
     }
     job.scratch_worker = cx_align_up(cx_gemm_scratch(kernels, &gemm, job.blocks));
     job.scratch = cx_scratch_acquire(job.scratch_worker * (size_t)threads);

@@ -23,14 +23,8 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
      * for each block of columns, so there should be one.
      */
     const int64_t columns = copy && cx_gemm_one_block(kernels, n) ? cx_round_up(cx_max(n, 1), g->nr) : 3 * g->nr;
-    int64_t most = cx_max(level / 2 / columns, 64);
-    /* A small result stays near between blocks of k: then panels had better stay in the first level. */
-    if (n <= level / 16 / cx_max(m, 1)) {
-        const int64_t first_level = (int64_t)(cx_cpu_get()->l1d / cx_dtype_size(kernels->dtype));
-        most = cx_min(most, cx_max(first_level / 2 / g->nr, SHORT_K));
-    }
     cx_gemm_blocks blocks;
-    blocks.kc = cx_even_part(k, most, 8);
+    blocks.kc = cx_even_part(k, cx_max(level / 2 / columns, 64), 8);
     blocks.nc = cx_even_part(n, level / 2 / blocks.kc, g->nr);
     blocks.mc = cx_even_part(m, level / 4 / blocks.kc, g->mr);
     return blocks;

@@ -67,8 +67,8 @@ typedef struct column_places {
     int64_t columns;
 } column_places;
 
-static __attribute__((noinline, cold)) void find_columns(const cx_patches *p, const int64_t *channel, int64_t (*tap)[3],
-                                                         int64_t columns, column_places *places) {
+static void find_columns(const cx_patches *p, const int64_t *channel, int64_t (*tap)[3], int64_t columns,
+                         column_places *places) {
     *places = (column_places){
         .tap = tap,
         .columns = columns,

@@ -125,7 +125,10 @@ static double cost_of_patch_rows(const cx_correlation *c, const cx_kernels *kern
     const double lines = rows * (double)(c->taps[0] * c->taps[1]) * (double)(runs ? 1 : c->ci);
     const double length = (double)((c->grid[2] - 1) * c->step[2] + c->taps[2]) * (double)(runs ? c->ci : 1);
     const int64_t mr = kernels->gemm.mr, tiles = cx_ceil_div(c->grid[2], mr), least = 8 / kernels->gemm.nv;
-    const double idle = rows * (double)cx_max(tiles * least - c->grid[2], 0); /* as pixels */
+    /* as pixels: chains that are missing, and panels that are read once more */
+    const double chains = rows * (double)cx_max(tiles * least - c->grid[2], 0);
+    const double panels = 0.5 * (rows * (double)(tiles * mr) - pixels);
+    const double idle = chains > panels ? chains : panels;
     const double product = idle * k * (double)cx_ceil_div(c->co, kernels->lanes) / (2 * CX_COST_TILE_SHARE);
     const double cost = lines * (length * CX_COST_BAND + CX_COST_BAND_LINE) + product;
     *band = cost < copies;

@@ -59,7 +59,8 @@ static inline vec gelu_slope(vec x) {
     const vec_quotient ratio = v_mills_ratio(t);
     const vec tail = ratio.over * power / ratio.under;
     const vec share = v_select((vec_bits)(x < v_zero()), tail, v_splat(1) - tail);
-    return share + near * (power * v_splat(root));
+    /* an infinite x has no slope: the last term is nothing but a NaN there */
+    return share + near * (power * v_splat(root)) + (x - near) * v_zero();
 }
 
 static inline vec negative_magnitude(vec x) { return (vec)((vec_bits)x | (vec_bits)(-v_zero())); }

@@ -16,7 +16,7 @@
 #define CX_COST_LOCATE_TAP     75.0  /* of one panel, for each row of the grid that it meets */
 #define CX_COST_PANEL          230.0 /* setting up one, whatever its length */
 #define CX_COST_LOCATE_PLACE   16.0  /* one tap of one pixel */
-#define CX_COST_BAND           0.25  /* copying a line of a band */
+#define CX_COST_BAND           0.25  /* copying lines of a band */
 #define CX_COST_BAND_LINE      60.0  /* setting up one */
 #define CX_COST_LOCATE_ROW     330.0 /* of the grid, for one panel of patch columns */
 #define CX_COST_GROUP          500.0 /* setting up one product */

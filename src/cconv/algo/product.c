@@ -8,7 +8,6 @@
 enum {
     task_products = 65536, /* less is not worth a thread's while */
     tasks_a_thread = 4,    /* so that one that is held up does not hold up all */
-    short_k = 256,         /* the shortest block of k whose results may pass through memory */
     few_panels = 4         /* what reads them does so in place, down its columns, too */
 };
 
@@ -37,7 +36,7 @@ static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) 
     cx_gemm_blocks blocks = cx_gemm_blocks_for(kernels, gemm->m, gemm->n, gemm->k, gemm->a.copy);
     const int64_t size = (int64_t)cx_dtype_size(kernels->dtype), nr = kernels->gemm.nr;
     if (gemm->n <= (int64_t)cx_cpu_get()->l2 / size / 16 / cx_max(gemm->m, 1)) {
-        const int64_t most = cx_max((int64_t)cx_cpu_get()->l1d / size / 2 / nr, short_k);
+        const int64_t most = cx_max((int64_t)cx_cpu_get()->l1d / size / 2 / nr, CX_GEMM_SHORT_K);
         blocks.kc = cx_min(blocks.kc, cx_even_part(gemm->k, most, 8));
     }
     return blocks;

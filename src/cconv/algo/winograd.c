@@ -48,15 +48,16 @@ static void turn_taps(cx_correlation *c) {
 static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
-    const int64_t tile_unit = channels ? g->mr : g->nr, co_unit = channels ? g->nr : g->mr;
+    const int64_t co_unit = channels ? g->nr : g->mr;
+    w->tile_unit = channels ? g->mr : g->nr;
     const int64_t size = (int64_t)w->size, l2 = (int64_t)cx_cpu_get()->l2;
     w->panel = co_unit;
     w->co_width = cx_round_up(w->c.co, co_unit);
     w->k_block = cx_even_part(w->k, 128, 8);
     w->co_block = cx_even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
     const int64_t most = shared ? w->tiles : l2 / 2 / (w->points * w->k * size);
-    w->block = cx_even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), tile_unit);
-    if (shared) w->block = cx_round_up(cx_max(w->tiles, 1), tile_unit);
+    w->block = cx_even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), w->tile_unit);
+    if (shared) w->block = cx_round_up(cx_max(w->tiles, 1), w->tile_unit);
     if (channels) {
         w->input_row = cx_round_up(w->k, 16) + 16;
         w->input_point = cx_odd_lines(w->block * w->input_row, w->size);

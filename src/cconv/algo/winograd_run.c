@@ -180,13 +180,10 @@ static cx_winograd_source source_of(const job *j, int64_t group) {
 
 /* ---- Many tiles: each task transforms its own ------------------------------------------------------------------ */
 
-/* Blocks of tiles end where panels do, or the rows of the micro-kernel. */
-static int64_t tile_unit(const job *j) { return along_channels(j->w) ? j->kernels->gemm.mr : j->kernels->gemm.nr; }
-
 /* As many blocks of equal size as the largest block asks for, and as share out evenly. */
 static int64_t block_count(const job *j, int threads) {
     const cx_winograd *w = j->w;
-    const int64_t units = cx_ceil_div(w->tiles, tile_unit(j)), most = cx_max(w->block / tile_unit(j), 1);
+    const int64_t units = cx_ceil_div(w->tiles, w->tile_unit), most = cx_max(w->block / w->tile_unit, 1);
     const int64_t blocks = cx_ceil_div(units, most);
     return w->c.groups % threads ? cx_min(cx_round_up(blocks, threads), units) : blocks;
 }
@@ -194,7 +191,7 @@ static int64_t block_count(const job *j, int threads) {
 static void run_block(void *context, int64_t index, int worker) {
     const job *j = context;
     const cx_winograd *w = j->w;
-    const int64_t group = index / j->tasks, unit = tile_unit(j);
+    const int64_t group = index / j->tasks, unit = w->tile_unit;
     const int64_t units = cx_ceil_div(w->tiles, unit), first = cx_share_begin(units, j->tasks, index % j->tasks) * unit;
     const int64_t end = cx_min(cx_share_begin(units, j->tasks, index % j->tasks + 1) * unit, w->tiles);
     const int64_t count = end - first;

@@ -6,12 +6,9 @@
 #include "base/memory.h"
 #include "gemm/band.h"
 
-/* The shortest block of k whose results may pass through memory between it and the next. */
-#define SHORT_K 256
-
 bool cx_gemm_one_block(const cx_kernels *kernels, int64_t n) {
     const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
-    return n <= level / 2 / SHORT_K / kernels->gemm.nr * kernels->gemm.nr;
+    return n <= level / 2 / CX_GEMM_SHORT_K / kernels->gemm.nr * kernels->gemm.nr;
 }
 
 cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k, bool copy) {

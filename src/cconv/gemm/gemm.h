@@ -50,6 +50,9 @@ typedef struct cx_gemm {
     convx_activation activation;
 } cx_gemm;
 
+/* The shortest block of k whose results may pass through memory between it and the next. */
+#define CX_GEMM_SHORT_K 256
+
 /* Block sizes, by the caches: multiples of the tile in m and n. */
 typedef struct cx_gemm_blocks {
     int64_t mc, nc, kc;

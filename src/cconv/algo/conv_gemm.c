@@ -52,19 +52,28 @@ static cx_patch_order choose_order(const cx_conv *conv) {
     return source_step == 1 && places > FEW_PIXELS ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
 }
 
-/*
- * Weights are read in place along their rows, or in runs of several taps where few panels read them: that costs less
- * than a copy. Down their columns it wastes most of each cache line.
- */
-static bool weights_in_place(const cx_correlation *c, const cx_kernels *kernels, int variant) {
-    const cx_axis axis = cx_weight_k_axis(c, order_of(variant));
-    const int64_t pixels = c->batch * cx_count3(c->grid);
-    if (axis.digits == 1) return cx_axis_step(&axis) == 1 || pixels <= kernels->gemm.nr;
-    return axis.digits == 2 && axis.stride[1] == 1 && axis.extent[1] >= SHORT_RUN && !(variant & WEIGHTS_KEPT) &&
-           cx_gemm_one_block(kernels, pixels);
-}
+/* One correlation as a product. */
+typedef struct part {
+    cx_correlation c;
+    /* whichever way: see describe() */
+    cx_patch_order order;
+    int64_t pixels, k;
+    cx_axis weight_axis; /* k, as the weights lie */
+    bool affine;         /* the patches lie as a matrix does */
+    cx_axis pixel_rows;  /* its rows, then */
+    /* one way: see set_up() */
+    const void *weights; /* w[0,0,0,0] of this correlation, or the packed ones */
+    weight_form form;
+    bool in_place, band;         /* patches */
+    cx_gemm_blocks blocks;
+    int64_t m, n;
+    int64_t n_tasks, m_tasks, first_task;
+    int64_t unit;  /* of columns that tasks are cut by */
+    int64_t chunk; /* of columns, where this and the next part are twins: see run_twins; else 0 */
+} part;
 
-static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
+/* Whether every patch is one place of the source, so that they lie as a matrix does. */
+static bool patches_affine(const cx_correlation *c, cx_axis *pixels) {
     if (cx_count3(c->taps) != 1) return false;
     cx_strides stride = c->src;
     for (int d = 0; d < 3; ++d) {
@@ -72,16 +81,36 @@ static bool patches_in_place(const cx_correlation *c, cx_axis *pixels) {
         if (c->origin[d] < 0 || last >= c->extent[d]) return false;
         stride.space[d] *= c->step[d];
     }
-    *pixels = cx_pixel_axis(c->batch, c->grid, &stride);
+    cx_pixel_axis(c->batch, c->grid, &stride, pixels);
     return pixels->digits == 1;
 }
 
-static weight_form form_of(const cx_correlation *c, const cx_kernels *kernels, int variant) {
-    const int64_t pixels = c->batch * cx_count3(c->grid);
+static void describe(part *p, cx_patch_order order) {
+    const cx_correlation *c = &p->c;
+    p->order = order;
+    p->pixels = c->batch * cx_count3(c->grid);
+    p->k = c->ci * cx_count3(c->taps);
+    cx_weight_k_axis(c, order, &p->weight_axis);
+    p->affine = patches_affine(c, &p->pixel_rows);
+}
+
+/*
+ * Weights are read in place along their rows, or in runs of several taps where few panels read them: that costs less
+ * than a copy. Down their columns it wastes most of each cache line.
+ */
+static bool weights_in_place(const part *p, const cx_kernels *kernels, int variant) {
+    const cx_axis *axis = &p->weight_axis;
+    if (axis->digits == 1) return cx_axis_step(axis) == 1 || p->pixels <= kernels->gemm.nr;
+    return axis->digits == 2 && axis->stride[1] == 1 && axis->extent[1] >= SHORT_RUN && !(variant & WEIGHTS_KEPT) &&
+           cx_gemm_one_block(kernels, p->pixels);
+}
+
+static weight_form form_of(const part *p, const cx_kernels *kernels, int variant) {
     const bool channels = variant & WAY_CHANNELS;
-    if (!channels && weights_in_place(c, kernels, variant)) return WEIGHTS_IN_PLACE;
-    const bool once = channels ? pixels <= FEW_PIXELS : cx_gemm_one_block(kernels, pixels);
-    return (variant & WEIGHTS_KEPT) || !once ? WEIGHTS_PACKED : WEIGHTS_ON_THE_WAY;
+    if (!channels && weights_in_place(p, kernels, variant)) return WEIGHTS_IN_PLACE;
+    if (variant & WEIGHTS_KEPT) return WEIGHTS_PACKED;
+    const bool once = channels ? p->pixels <= FEW_PIXELS : cx_gemm_one_block(kernels, p->pixels);
+    return once ? WEIGHTS_ON_THE_WAY : WEIGHTS_PACKED;
 }
 
 static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t group, size_t size) {
@@ -135,13 +164,13 @@ static double cost_of_patch_rows(const cx_correlation *c, const cx_kernels *kern
     return *band ? cost : copies;
 }
 
-static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int variant) {
+static double cost_of(const part *p, const cx_kernels *kernels, int variant) {
+    const cx_correlation *c = &p->c;
     const double k = (double)c->ci * (double)cx_count3(c->taps), pixels = (double)c->batch * (double)cx_count3(c->grid);
     const double co = (double)c->co;
     const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
     const bool channels = variant & WAY_CHANNELS;
-    const int64_t n = channels ? c->co : c->batch * cx_count3(c->grid),
-                  m = channels ? c->batch * cx_count3(c->grid) : c->co;
+    const int64_t n = channels ? c->co : p->pixels, m = channels ? p->pixels : c->co;
     const double padded =
         (double)(cx_ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
@@ -149,9 +178,8 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
     double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
     const bool kept = variant & WEIGHTS_KEPT;
     if (channels) {
-        cx_axis axis;
         bool band;
-        if (!patches_in_place(c, &axis)) cost += cost_of_patch_rows(c, kernels, variant, &band);
+        if (!p->affine) cost += cost_of_patch_rows(c, kernels, variant, &band);
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
         if (c->dst.channel != 1) cost += pixels * co * (c->dst.space[2] == 1 ? CX_COST_STORE_ACROSS : CX_COST_SCATTER);
     } else {
@@ -160,7 +188,7 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
         const double rows_met = 1 + (double)kernels->gemm.nr / (double)c->grid[2];
         const double panels = (double)cx_ceil_div(n, kernels->gemm.nr);
         cost += panels * ((double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
-        if (form_of(c, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
+        if (form_of(p, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
         const double store = c->dst.space[2] == 2  ? CX_COST_JOIN
                              : c->dst.channel == 1 ? CX_COST_STORE_ACROSS
                                                    : CX_COST_SCATTER;
@@ -170,21 +198,6 @@ static double cost_of(const cx_correlation *c, const cx_kernels *kernels, int va
 }
 
 /* ---- One correlation, set up to run ---------------------------------------------------------------------------- */
-
-typedef struct part {
-    cx_correlation c;
-    const void *weights; /* w[0,0,0,0] of this correlation, or the packed ones */
-    weight_form form;
-    cx_patch_order order;
-    cx_axis weight_k, weight_co; /* of the weights as the product reads them; not for packed panels */
-    bool in_place, band;         /* patches */
-    cx_axis pixel_rows;          /* of src, where they are in place */
-    cx_gemm_blocks blocks;
-    int64_t m, n, k;
-    int64_t n_tasks, m_tasks, first_task;
-    int64_t unit;  /* of columns that tasks are cut by */
-    int64_t chunk; /* of columns, where this and the next part are twins: see run_twins; else 0 */
-} part;
 
 typedef struct job {
     const cx_kernels *kernels;
@@ -255,38 +268,33 @@ static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
         p->n_tasks = cx_min(panels, cx_ceil_div(threads, groups));
 }
 
-static void set_up(part *p, const cx_kernels *kernels, int variant, int threads) {
+/* One way, for a part that has been described. */
+static void set_up(part *p, const cx_kernels *kernels, int variant) {
     const cx_correlation *c = &p->c;
-    const int64_t pixels = c->batch * cx_count3(c->grid), nr = kernels->gemm.nr;
     const bool channels = variant & WAY_CHANNELS;
     p->band = false;
-    p->form = form_of(c, kernels, variant);
-    p->unit = nr;
-    p->chunk = 0;
-    p->k = c->ci * cx_count3(c->taps);
-    p->m = channels ? pixels : c->co;
-    p->n = channels ? c->co : pixels;
+    p->form = form_of(p, kernels, variant);
+    p->m = channels ? p->pixels : c->co;
+    p->n = channels ? c->co : p->pixels;
     p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k, !channels && p->form == WEIGHTS_ON_THE_WAY);
-    p->order = order_of(variant);
-    p->weight_k = cx_weight_k_axis(c, p->order);
-    p->weight_co = cx_axis_line(c->co, c->w_co);
     if (channels) {
-        p->in_place = patches_in_place(c, &p->pixel_rows);
+        p->in_place = p->affine;
         if (!p->in_place) cost_of_patch_rows(c, kernels, variant, &p->band);
-        if (p->form == WEIGHTS_PACKED) {
-            p->blocks.nc = cx_ceil_div(p->n, nr) * nr;
-            cut_tasks_by_rows(p, kernels, threads);
-        } else {
-            cut_tasks_by_columns(p, kernels, threads);
-        }
+        if (p->form == WEIGHTS_PACKED) p->blocks.nc = cx_round_up(p->n, kernels->gemm.nr);
     } else {
-        if (p->form == WEIGHTS_PACKED) {
-            p->weight_k = cx_axis_line(p->k, 1);
-            p->weight_co = cx_axis_line(c->co, p->k);
-        }
-        p->in_place = patches_in_place(c, &p->pixel_rows) && cx_axis_step(&p->pixel_rows) == 1;
-        cut_tasks(p, kernels, threads);
+        p->in_place = p->affine && cx_axis_step(&p->pixel_rows) == 1;
     }
+}
+
+static void cut(part *p, const cx_kernels *kernels, int variant, int threads) {
+    p->unit = kernels->gemm.nr;
+    p->chunk = 0;
+    if (!(variant & WAY_CHANNELS))
+        cut_tasks(p, kernels, threads);
+    else if (p->form == WEIGHTS_PACKED)
+        cut_tasks_by_rows(p, kernels, threads);
+    else
+        cut_tasks_by_columns(p, kernels, threads);
 }
 
 /* The place of the first pixel, where patches are in place. */
@@ -296,55 +304,65 @@ static const void *first_patch(const cx_correlation *c, const cx_patches *patche
     return cx_at(patches->base, start, size);
 }
 
+/* Field by field: choosing an algorithm comes here for every kind of part. */
 static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches *patches, cx_gemm *gemm) {
     const cx_correlation *c = &p->c;
-    *gemm = (cx_gemm){
-        .m = p->m,
-        .n = p->n,
-        .k = p->k,
-        .c = cx_at_mut(j->tensors->result, c->dst_offset + group * c->co * c->dst.channel, j->size),
-        .activation = c->activation,
-    };
+    const bool packed = p->form == WEIGHTS_PACKED, channels = j->variant & WAY_CHANNELS;
     const void *bias = j->tensors->bias ? cx_at(j->tensors->bias, group * c->co, j->size) : NULL;
-    const cx_axis pixels = cx_pixel_axis(c->batch, c->grid, &c->dst);
-    const cx_axis channels = cx_axis_line(c->co, c->dst.channel);
-    if (!(j->variant & WAY_CHANNELS)) {
-        const int64_t offset =
-            group * (p->form == WEIGHTS_PACKED ? cx_packed_weights(c, j->kernels, WAY_PIXELS) : c->w_group);
-        gemm->a = (cx_gemm_rows){.base = cx_at(p->weights, offset, j->size),
-                                 .row = p->weight_co,
-                                 .k = p->weight_k,
-                                 .runs = p->form == WEIGHTS_IN_PLACE && p->weight_k.digits == 2,
-                                 .copy = p->form == WEIGHTS_ON_THE_WAY};
-        gemm->b = (cx_gemm_panels){.kind = CX_PANELS_PIXELS, .patches = patches, .order = p->order};
-        if (p->in_place)
-            gemm->b = (cx_gemm_panels){.kind = CX_PANELS_MATRIX,
-                                       .base = first_patch(c, patches, j->size),
-                                       .k = cx_axis_line(c->ci, c->src.channel),
-                                       .column = p->pixel_rows};
-        gemm->c_row = channels;
-        gemm->c_column = pixels;
-        gemm->bias_rows = bias;
+    const int64_t offset = group * (packed ? cx_packed_weights(c, j->kernels, channels) : c->w_group);
+    const void *weights = cx_at(p->weights, offset, j->size);
+    gemm->m = p->m;
+    gemm->n = p->n;
+    gemm->k = p->k;
+    gemm->c = cx_at_mut(j->tensors->result, c->dst_offset + group * c->co * c->dst.channel, j->size);
+    gemm->activation = c->activation;
+    gemm->bias_rows = channels ? NULL : bias;
+    gemm->bias_columns = channels ? bias : NULL;
+    cx_gemm_rows *a = &gemm->a;
+    cx_gemm_panels *b = &gemm->b;
+    a->patches = b->patches = NULL;
+    a->order = b->order = p->order;
+    a->band = a->runs = a->copy = false;
+    if (!channels) {
+        cx_axis_set_line(&gemm->c_row, c->co, c->dst.channel);
+        cx_pixel_axis(c->batch, c->grid, &c->dst, &gemm->c_column);
+        a->base = weights;
+        cx_axis_set_line(&a->row, c->co, packed ? p->k : c->w_co);
+        if (packed)
+            cx_axis_set_line(&a->k, p->k, 1);
+        else
+            a->k = p->weight_axis;
+        a->runs = p->form == WEIGHTS_IN_PLACE && p->weight_axis.digits == 2;
+        a->copy = p->form == WEIGHTS_ON_THE_WAY;
+        if (p->in_place) {
+            b->kind = CX_PANELS_MATRIX;
+            b->base = first_patch(c, patches, j->size);
+            cx_axis_set_line(&b->k, c->ci, c->src.channel);
+            b->column = p->pixel_rows;
+        } else {
+            b->kind = CX_PANELS_PIXELS;
+            b->patches = patches;
+        }
         return;
     }
+    cx_pixel_axis(c->batch, c->grid, &c->dst, &gemm->c_row);
+    cx_axis_set_line(&gemm->c_column, c->co, c->dst.channel);
     if (p->in_place) {
-        gemm->a = (cx_gemm_rows){.base = first_patch(c, patches, j->size),
-                                 .row = p->pixel_rows,
-                                 .k = cx_axis_line(c->ci, c->src.channel),
-                                 /* down its columns, a row wastes most of each line it reads, for every panel */
-                                 .copy = c->src.channel != 1 && c->co > 4 * j->kernels->gemm.nr};
+        a->base = first_patch(c, patches, j->size);
+        a->row = p->pixel_rows;
+        cx_axis_set_line(&a->k, c->ci, c->src.channel);
+        /* down its columns, a row wastes most of each line it reads, for every panel */
+        a->copy = c->src.channel != 1 && c->co > 4 * j->kernels->gemm.nr;
     } else {
-        gemm->a = (cx_gemm_rows){.patches = patches, .order = p->order, .band = p->band};
+        a->patches = patches;
+        a->band = p->band;
     }
-    const bool packed = p->form == WEIGHTS_PACKED;
-    const int64_t offset = group * (packed ? cx_packed_weights(c, j->kernels, WAY_CHANNELS) : c->w_group);
-    gemm->b = (cx_gemm_panels){.kind = packed ? CX_PANELS_PACKED : CX_PANELS_MATRIX,
-                               .base = cx_at(p->weights, offset, j->size),
-                               .k = p->weight_k,
-                               .column = p->weight_co};
-    gemm->c_row = pixels;
-    gemm->c_column = channels;
-    gemm->bias_columns = bias;
+    b->kind = packed ? CX_PANELS_PACKED : CX_PANELS_MATRIX;
+    b->base = weights;
+    if (!packed) {
+        b->k = p->weight_axis;
+        cx_axis_set_line(&b->column, c->co, c->w_co);
+    }
 }
 
 /* Columns [n0, n1) of the even phase, and those of the odd phase that lie between them. */
@@ -355,7 +373,8 @@ static void run_twins(const job *j, const part *even, int64_t group, int64_t m0,
     const int64_t grid[2] = {even[0].c.grid[2], even[1].c.grid[2]}, chunk = even->chunk;
     const cx_strides *dst = &even->c.dst;
     char *stage = scratch + j->gemm_bytes, *half[2] = {stage, stage + (size_t)((m1 - m0) * chunk) * j->size};
-    const cx_axis rows = cx_pixel_axis(even->c.batch, (const int64_t[3]){even->c.grid[0], even->c.grid[1], 1}, dst);
+    cx_axis rows;
+    cx_pixel_axis(even->c.batch, (const int64_t[3]){even->c.grid[0], even->c.grid[1], 1}, dst, &rows);
     for (int64_t n = n0; n < n1; n += chunk) {
         const int64_t count = cx_min(n1 - n, chunk);
         for (int phase = 0; phase < 2; ++phase) {
@@ -365,8 +384,8 @@ static void run_twins(const job *j, const part *even, int64_t group, int64_t m0,
             const int64_t first = grid[phase] == grid[0] ? n : n / grid[0] * grid[1];
             const int64_t last = grid[phase] == grid[0] ? n + count : (n + count) / grid[0] * grid[1];
             gemm.c = cx_at_mut(half[phase], -(m0 * chunk + first), j->size);
-            gemm.c_row = cx_axis_line(gemm.m, chunk);
-            gemm.c_column = cx_axis_line(gemm.n, 1);
+            cx_axis_set_line(&gemm.c_row, gemm.m, chunk);
+            cx_axis_set_line(&gemm.c_column, gemm.n, 1);
             cx_gemm_run(kernels, &gemm, twin[phase]->blocks, m0, m1, first, last, scratch);
         }
         const int64_t base = even->c.dst_offset + (group * even->c.co + m0) * dst->channel;
@@ -409,98 +428,186 @@ static void run_task(void *context, int64_t index, int worker) {
 
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
-/* The correlations of a pass, of which there are mostly few: looked up once for all that decide() asks. */
-typedef struct phases {
-    int64_t count;
-    cx_correlation first[MAX_PARTS];
-} phases;
+/*
+ * The correlations of a pass by kind, since choosing an algorithm has no time to look at every stride phase: those with
+ * as many taps and places, and patches that all lie inside, if one tap makes them, cost the same and need the same memory.
+ * Kinds of the three dimensions combine; where their parts are in the tensors is not kept.
+ */
+#define MOST_KINDS 8  /* of one dimension */
+#define KEPT_KINDS 16 /* of all three together: described once */
 
-static void look_up_phases(const cx_conv *conv, phases *all) {
-    all->count = cx_correlation_count(conv);
-    for (int64_t i = 0; i < cx_min(all->count, MAX_PARTS); ++i) cx_correlation_get(conv, i, &all->first[i]);
-}
+typedef struct dimension {
+    int64_t phases;
+    int kinds;
+    struct {
+        int64_t taps, grid, origin, times;
+        bool inside;
+    } kind[MOST_KINDS];
+    unsigned char of[MAX_PARTS]; /* the first phases */
+} dimension;
 
-static void phase_at(const cx_conv *conv, const phases *all, int64_t i, cx_correlation *c) {
-    if (i < MAX_PARTS)
-        *c = all->first[i];
-    else
-        cx_correlation_get(conv, i, c);
-}
+typedef struct kinds {
+    cx_patch_order order;
+    dimension dim[3];
+    int count;
+    part kept[KEPT_KINDS];
+} kinds;
 
-static size_t gemm_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant, const phases *all) {
-    size_t most = 0;
-    const int64_t parts = all->count;
-    const cx_tensors none = {0};
-    cx_patches patches = {0}; /* what they are counts only for bands */
-    part p = {0};
-    const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
-    for (int64_t i = 0; i < parts; ++i) {
-        cx_gemm gemm;
-        phase_at(conv, all, i, &p.c);
-        set_up(&p, kernels, variant, 1);
-        if (p.band) patches = patches_of(&p.c, NULL, 0, j.size);
-        gemm_of(&j, &p, 0, &patches, &gemm);
-        const size_t bytes = cx_gemm_scratch(kernels, &gemm, p.blocks);
-        if (bytes > most) most = bytes;
+static void look_at_dimension(const cx_conv *conv, int d, cx_correlation *c, dimension *dim) {
+    dim->phases = conv->pass == CONVX_FORWARD ? 1 : cx_correlation_phases(conv, d);
+    dim->kinds = 0;
+    for (int64_t phase = 0; phase < dim->phases; ++phase) {
+        if (phase > 0) cx_correlation_set_phase(conv, d, phase, c);
+        const int64_t taps = c->taps[d], grid = c->grid[d], origin = c->origin[d];
+        const bool inside = taps == 1 && origin >= 0 && (grid - 1) * c->step[d] + origin < c->extent[d];
+        int k = 0;
+        while (k < dim->kinds &&
+               (dim->kind[k].taps != taps || dim->kind[k].grid != grid || dim->kind[k].inside != inside))
+            ++k;
+        if (k == dim->kinds) {
+            dim->kind[k].taps = taps;
+            dim->kind[k].grid = grid;
+            dim->kind[k].origin = origin;
+            dim->kind[k].times = 0;
+            dim->kind[k].inside = inside;
+            ++dim->kinds;
+        }
+        ++dim->kind[k].times;
+        if (phase < MAX_PARTS) dim->of[phase] = (unsigned char)k;
     }
-    return cx_align_up(most);
 }
 
-static size_t packed_bytes(const cx_conv *conv, const cx_kernels *kernels, int variant, const phases *all) {
-    int64_t elements = 0;
-    const int64_t parts = all->count;
-    for (int64_t i = 0; i < parts; ++i) {
-        cx_correlation c;
-        phase_at(conv, all, i, &c);
-        if (form_of(&c, kernels, variant) == WEIGHTS_PACKED)
-            elements += c.groups * cx_packed_weights(&c, kernels, variant & WAY_CHANNELS);
+static void kind_correlation(const kinds *all, int index, cx_correlation *c) {
+    for (int d = 2; d >= 0; --d) {
+        const dimension *dim = &all->dim[d];
+        const int k = index % dim->kinds;
+        c->taps[d] = dim->kind[k].taps;
+        c->grid[d] = dim->kind[k].grid;
+        c->origin[d] = dim->kind[k].origin;
+        index /= dim->kinds;
     }
-    return elements ? cx_align_up((size_t)(elements + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype)) : 0;
 }
 
-/* Costs of the two ways, over the correlations. */
-static void costs_of(const cx_kernels *kernels, int variant, const phases *all, double cost[2]) {
-    const int64_t parts = all->count, looked_at = cx_min(parts, MAX_PARTS);
+static void look_at_kinds(const cx_conv *conv, cx_patch_order order, kinds *all) {
+    cx_correlation *c = &all->kept[0].c, phase;
+    all->order = order;
+    all->count = 1;
+    cx_correlation_get(conv, 0, c);
+    phase = *c;
+    for (int d = 0; d < 3; ++d) {
+        look_at_dimension(conv, d, &phase, &all->dim[d]);
+        all->count *= all->dim[d].kinds;
+    }
+    for (int i = 1; i < all->count && i < KEPT_KINDS; ++i) {
+        all->kept[i].c = *c;
+        kind_correlation(all, i, &all->kept[i].c);
+    }
+}
+
+/* Kinds beyond those that are kept are described where they are asked for. */
+static void describe_kinds(kinds *all, int64_t batch) {
+    for (int i = 0; i < all->count && i < KEPT_KINDS; ++i) {
+        all->kept[i].c.batch = batch;
+        describe(&all->kept[i], all->order);
+    }
+}
+
+static part *kind_at(kinds *all, int index, part *spare) {
+    if (index < KEPT_KINDS) return &all->kept[index];
+    spare->c = all->kept[0].c;
+    kind_correlation(all, index, &spare->c);
+    describe(spare, all->order);
+    return spare;
+}
+
+/* How many correlations are of a kind. */
+static int64_t times_of(const kinds *all, int index) {
+    int64_t times = 1;
+    for (int d = 2; d >= 0; --d) {
+        times *= all->dim[d].kind[index % all->dim[d].kinds].times;
+        index /= all->dim[d].kinds;
+    }
+    return times;
+}
+
+/* Costs of the two ways, over the correlations: the first of them, if they are many. */
+static void costs_of(const cx_kernels *kernels, int variant, kinds *all, double cost[2]) {
+    const dimension *dim = all->dim;
+    const int64_t parts = dim[0].phases * dim[1].phases * dim[2].phases, looked_at = cx_min(parts, MAX_PARTS);
+    double known[KEPT_KINDS][2];
+    bool is_known[KEPT_KINDS] = {false};
+    int64_t phase[3] = {0, 0, 0};
     cost[WAY_PIXELS] = cost[WAY_CHANNELS] = CALL_COST;
     for (int64_t i = 0; i < looked_at; ++i) {
-        for (int way = 0; way < 2; ++way)
-            cost[way] += cost_of(&all->first[i], kernels, variant | way) * (double)parts / (double)looked_at;
+        const int index =
+            (dim[0].of[phase[0]] * dim[1].kinds + dim[1].of[phase[1]]) * dim[2].kinds + dim[2].of[phase[2]];
+        double beyond[2], *each = index < KEPT_KINDS ? known[index] : beyond;
+        if (index >= KEPT_KINDS || !is_known[index]) {
+            part spare;
+            const part *p = kind_at(all, index, &spare);
+            for (int way = 0; way < 2; ++way)
+                each[way] = cost_of(p, kernels, variant | way) * (double)parts / (double)looked_at;
+            if (index < KEPT_KINDS) is_known[index] = true;
+        }
+        for (int way = 0; way < 2; ++way) cost[way] += each[way];
+        for (int d = 2; d >= 0 && ++phase[d] == dim[d].phases; --d) phase[d] = 0;
     }
 }
 
-/* Spreading sums in another order, so it is chosen by one image, one thread and plain weights, whatever the call. */
-static bool spreading_wins(const cx_conv *conv, const cx_kernels *kernels, int variant) {
-    if (conv->in_channels > MANY_CHANNELS) return false; /* tall tiles already: no need to compare */
-    cx_conv image = *conv;
-    image.batch = 1;
-    double cost[2];
-    cx_decision spread;
-    if (!cx_gemm_spread_decide(&image, kernels, 1, &spread)) return false;
-    phases all;
-    look_up_phases(&image, &all);
-    costs_of(kernels, variant & ~WEIGHTS_KEPT, &all, cost);
-    return spread.cost < cost[WAY_PIXELS] && spread.cost < cost[WAY_CHANNELS];
+/* Workspace and packed weights of one way. */
+static void book(const cx_conv *conv, const cx_kernels *kernels, int variant, kinds *all, cx_decision *decision) {
+    const cx_tensors none = {0};
+    const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
+    cx_patches patches = {0}; /* what they are counts only for bands */
+    cx_gemm gemm;
+    part spare;
+    size_t most = 0;
+    int64_t packed = 0;
+    for (int i = 0; i < all->count; ++i) {
+        part *p = kind_at(all, i, &spare);
+        p->weights = NULL;
+        set_up(p, kernels, variant);
+        if (p->band) patches = patches_of(&p->c, NULL, 0, j.size);
+        gemm_of(&j, p, 0, &patches, &gemm);
+        const size_t bytes = cx_gemm_scratch(kernels, &gemm, p->blocks);
+        if (bytes > most) most = bytes;
+        if (p->form == WEIGHTS_PACKED)
+            packed += times_of(all, i) * p->c.groups * cx_packed_weights(&p->c, kernels, variant & WAY_CHANNELS);
+    }
+    decision->thread_bytes = cx_align_up(most) + twin_stage(conv, kernels, variant);
+    decision->packed_bytes = packed ? cx_align_up((size_t)(packed + CX_PACK_SLACK) * j.size) : 0;
+    decision->shared_bytes = variant & WEIGHTS_KEPT ? 0 : decision->packed_bytes;
 }
 
 static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
     if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
-    int variant = (choose_order(conv) == CX_CHANNELS_FASTEST ? CHANNELS_FASTEST : 0) | (kept ? WEIGHTS_KEPT : 0);
-    if (conv->pass == CONVX_INPUT_GRADIENT && conv->batch > 0 && spreading_wins(conv, kernels, variant)) {
-        decision->variant = WAY_SPREAD;
-        return cx_gemm_spread_decide(conv, kernels, threads, decision);
+    const cx_patch_order order = choose_order(conv);
+    const int variant = (order == CX_CHANNELS_FASTEST ? CHANNELS_FASTEST : 0) | (kept ? WEIGHTS_KEPT : 0);
+    kinds all;
+    double cost[2], spread;
+    bool priced = false;
+    look_at_kinds(conv, order, &all);
+    /* With many channels tiles are tall already: no need to compare. Spreading sums in another order, so it is chosen by
+       one image, one thread and plain weights, whatever the call. */
+    if (conv->pass == CONVX_INPUT_GRADIENT && conv->batch > 0 && conv->in_channels <= MANY_CHANNELS &&
+        cx_gemm_spread_cost(conv, kernels, &spread)) {
+        describe_kinds(&all, 1);
+        costs_of(kernels, variant & ~WEIGHTS_KEPT, &all, cost);
+        if (spread < cost[WAY_PIXELS] && spread < cost[WAY_CHANNELS]) {
+            decision->variant = WAY_SPREAD;
+            return cx_gemm_spread_decide(conv, kernels, threads, decision);
+        }
+        priced = conv->batch == 1 && !kept;
     }
-    double cost[2];
-    phases all;
-    look_up_phases(conv, &all);
-    costs_of(kernels, variant, &all, cost);
+    if (!priced) {
+        describe_kinds(&all, conv->batch);
+        costs_of(kernels, variant, &all, cost);
+    }
     const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;
     decision->variant = variant | way;
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);
-    decision->thread_bytes =
-        gemm_bytes(conv, kernels, decision->variant, &all) + twin_stage(conv, kernels, decision->variant);
-    decision->packed_bytes = packed_bytes(conv, kernels, decision->variant, &all);
-    decision->shared_bytes = kept ? 0 : decision->packed_bytes;
+    book(conv, kernels, decision->variant, &all, decision);
     decision->reason = way == WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
     return true;
 }
@@ -512,12 +619,14 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
     const int way = decision->variant & WAY_CHANNELS;
     const int64_t parts = cx_correlation_count(conv);
     for (int64_t i = 0; i < parts; ++i) {
-        cx_correlation c;
-        cx_correlation_get(conv, i, &c);
-        if (form_of(&c, kernels, decision->variant) != WEIGHTS_PACKED) continue;
-        cx_pack_weights(&c, kernels, way == WAY_CHANNELS, order_of(decision->variant), decision->threads,
-                        cx_at(weights, c.w_offset, size), at);
-        at += (size_t)(c.groups * cx_packed_weights(&c, kernels, way)) * size;
+        part p;
+        const cx_correlation *c = &p.c;
+        cx_correlation_get(conv, i, &p.c);
+        describe(&p, order_of(decision->variant));
+        if (form_of(&p, kernels, decision->variant) != WEIGHTS_PACKED) continue;
+        cx_pack_weights(c, kernels, way == WAY_CHANNELS, p.order, decision->threads,
+                        cx_at(weights, c->w_offset, size), at);
+        at += (size_t)(c->groups * cx_packed_weights(c, kernels, way)) * size;
     }
 }
 
@@ -554,7 +663,9 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     for (int64_t i = 0; i < all; ++i) {
         part *p = &parts[j.count];
         cx_correlation_get(conv, i, &p->c);
-        set_up(p, kernels, decision->variant, decision->threads);
+        describe(p, order_of(decision->variant));
+        set_up(p, kernels, decision->variant);
+        cut(p, kernels, decision->variant, decision->threads);
         if (p->form == WEIGHTS_PACKED) {
             p->weights = packed;
             packed +=

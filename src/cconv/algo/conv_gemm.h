@@ -44,10 +44,10 @@ static inline cx_reach cx_reach_of(const cx_strides *stride, int64_t batch, int6
     return reach;
 }
 
-static inline cx_axis cx_pixel_axis(int64_t batch, const int64_t grid[3], const cx_strides *stride) {
+static inline void cx_pixel_axis(int64_t batch, const int64_t grid[3], const cx_strides *stride, cx_axis *axis) {
     const int64_t extent[4] = {batch, grid[0], grid[1], grid[2]};
     const int64_t step[4] = {stride->batch, stride->space[0], stride->space[1], stride->space[2]};
-    return cx_axis_make(extent, step);
+    cx_axis_set(axis, extent, step);
 }
 
 /* How many threads an estimate is worth. */
@@ -57,11 +57,12 @@ static inline int cx_threads_for(double cycles, int threads) {
 }
 
 /* k as an axis of the weights. */
-static inline cx_axis cx_weight_k_axis(const cx_correlation *c, cx_patch_order order) {
+static inline void cx_weight_k_axis(const cx_correlation *c, cx_patch_order order, cx_axis *axis) {
     const int64_t *t = c->taps, *w = c->w_tap;
     if (order == CX_TAPS_FASTEST)
-        return cx_axis_make((const int64_t[4]){c->ci, t[0], t[1], t[2]}, (const int64_t[4]){c->w_ci, w[0], w[1], w[2]});
-    return cx_axis_make((const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
+        cx_axis_set(axis, (const int64_t[4]){c->ci, t[0], t[1], t[2]}, (const int64_t[4]){c->w_ci, w[0], w[1], w[2]});
+    else
+        cx_axis_set(axis, (const int64_t[4]){t[0], t[1], t[2], c->ci}, (const int64_t[4]){w[0], w[1], w[2], c->w_ci});
 }
 
 /* Elements of packed weights of one group: rows of k, or whole panels of result channels. */
@@ -78,7 +79,11 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
 void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                         const cx_tensors *tensors, void *workspace);
 
-/* The input gradient of few input channels: conv_gemm_spread.c. False where it does not apply. */
+/*
+ * The input gradient of few input channels: conv_gemm_spread.c. False where it does not apply. The cost that is asked for
+ * alone is that of one image on one thread.
+ */
+bool cx_gemm_spread_cost(const cx_conv *conv, const cx_kernels *kernels, double *cost);
 bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_gemm_spread_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                         const cx_tensors *tensors, void *workspace);

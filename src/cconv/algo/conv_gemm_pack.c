@@ -31,7 +31,8 @@ static void pack_piece(void *context, int64_t index, int worker) {
     const int64_t k = c->ci * cx_count3(c->taps), group = index / j->pieces, piece = index % j->pieces;
     /* panels are filled in the order of memory; rows of the other way must be written in the order of the sum */
     const bool panels = j->panels;
-    const cx_axis axis = cx_weight_k_axis(c, panels ? CX_TAPS_FASTEST : j->order);
+    cx_axis axis;
+    cx_weight_k_axis(c, panels ? CX_TAPS_FASTEST : j->order, &axis);
     const int64_t unit = panels ? j->kernels->gemm.nr : PACK_ROWS;
     const int64_t first = piece * unit, count = cx_min(unit, c->co - first);
     const void *src = cx_at(j->weights, group * c->w_group, j->size);

@@ -35,19 +35,25 @@ typedef struct job {
 /* Taps of one depth: the rows of a product. */
 static int64_t share_rows(const cx_conv *conv) { return conv->in_channels * conv->kernel[1] * conv->kernel[2]; }
 
+/* How so many images are cut for so many threads. */
+static void cut(job *j, int64_t batch, int threads) {
+    const cx_conv *conv = j->conv;
+    const int64_t row = conv->in_channels * conv->in[2] * (int64_t)j->size;
+    const int64_t budget = cx_max((int64_t)cx_cpu_get()->l2 / 2 / row, 1);
+    const int64_t others = cx_max(batch * conv->groups * conv->in[0], 1);
+    const int64_t tasks = cx_min(cx_max(cx_ceil_div(conv->in[1], budget), cx_ceil_div(threads, others)), conv->in[1]);
+    j->rows = cx_ceil_div(conv->in[1], cx_max(tasks, 1));
+    j->row_tasks = cx_ceil_div(conv->in[1], j->rows);
+    j->chunk_columns = cx_min(conv->out[2], CHUNK_PIXELS);
+    j->chunk = conv->out[2] <= CHUNK_PIXELS ? CHUNK_PIXELS / conv->out[2] * conv->out[2] : CHUNK_PIXELS;
+    j->block_bytes = cx_align_up((size_t)(conv->in_channels * j->rows * conv->in[2]) * j->size);
+    j->share_bytes = cx_align_up((size_t)(share_rows(conv) * j->chunk) * j->size);
+}
+
 static job make_job(const cx_conv *conv, const cx_kernels *kernels, int threads) {
     job j = {.kernels = kernels, .conv = conv, .size = cx_dtype_size(kernels->dtype)};
-    const int64_t row = conv->in_channels * conv->in[2] * (int64_t)j.size;
-    const int64_t budget = cx_max((int64_t)cx_cpu_get()->l2 / 2 / row, 1);
-    const int64_t others = cx_max(conv->batch * conv->groups * conv->in[0], 1);
-    const int64_t tasks = cx_min(cx_max(cx_ceil_div(conv->in[1], budget), cx_ceil_div(threads, others)), conv->in[1]);
-    j.rows = cx_ceil_div(conv->in[1], cx_max(tasks, 1));
-    j.row_tasks = cx_ceil_div(conv->in[1], j.rows);
-    j.chunk_columns = cx_min(conv->out[2], CHUNK_PIXELS);
-    j.chunk = conv->out[2] <= CHUNK_PIXELS ? CHUNK_PIXELS / conv->out[2] * conv->out[2] : CHUNK_PIXELS;
+    cut(&j, conv->batch, threads);
     j.blocks = cx_gemm_blocks_for(kernels, share_rows(conv), j.chunk, conv->out_channels, true);
-    j.block_bytes = cx_align_up((size_t)(conv->in_channels * j.rows * conv->in[2]) * j.size);
-    j.share_bytes = cx_align_up((size_t)(share_rows(conv) * j.chunk) * j.size);
     return j;
 }
 
@@ -188,24 +194,46 @@ static void run_task(void *context, int64_t index, int worker) {
     store(j, &t, n, group, d);
 }
 
-bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
+static bool applies(const cx_conv *conv) {
     /* one tap has nothing to spread, and its layers may have their batch folded into the image */
-    if (conv->pass != CONVX_INPUT_GRADIENT || conv->batch == 0 || cx_count3(conv->kernel) == 1) return false;
-    job j = make_job(conv, kernels, threads);
-    if (j.block_bytes > cx_cpu_get()->l2 || j.share_bytes > cx_cpu_get()->l2) return false;
-    const double pixels = (double)conv->batch * (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];
+    return conv->pass == CONVX_INPUT_GRADIENT && conv->batch > 0 && cx_count3(conv->kernel) != 1;
+}
+
+static bool fits(const job *j) {
+    const size_t l2 = cx_cpu_get()->l2;
+    return j->block_bytes <= l2 && j->share_bytes <= l2;
+}
+
+static double cost_of(const job *j, int64_t batch) {
+    const cx_conv *conv = j->conv;
+    const double pixels = (double)batch * (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];
     const double shares = (double)share_rows(conv) * (double)conv->kernel[0] * pixels * (double)conv->groups;
     const double k = (double)conv->out_channels;
-    const double halo = 1 + (double)((conv->kernel[1] - 1) * conv->dilation[1]) / (double)cx_max(j.rows, 1);
+    const double halo = 1 + (double)((conv->kernel[1] - 1) * conv->dilation[1]) / (double)cx_max(j->rows, 1);
     const double add = conv->stride[2] == 1 ? 0.6 : 1.6;
     const double copy = conv->y.space[2] == 1 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED;
-    const double rows = (double)conv->batch * (double)conv->groups * (double)conv->out[0] * (double)conv->out[1];
+    const double rows = (double)batch * (double)conv->groups * (double)conv->out[0] * (double)conv->out[1];
     const double calls = rows * (double)(share_rows(conv) * conv->kernel[0]);
-    decision->cost = COST_IMAGE * (double)(conv->batch * conv->groups) + COST_ROW * calls +
-                     halo * (shares * ((k + 8) / (2.0 * kernels->lanes * CX_COST_TILE_SHARE) + add) +
-                             pixels * k * (double)conv->groups * copy);
+    return COST_IMAGE * (double)(batch * conv->groups) + COST_ROW * calls +
+           halo * (shares * ((k + 8) / (2.0 * j->kernels->lanes * CX_COST_TILE_SHARE) + add) +
+                   pixels * k * (double)conv->groups * copy);
+}
+
+bool cx_gemm_spread_cost(const cx_conv *conv, const cx_kernels *kernels, double *cost) {
+    if (!applies(conv)) return false;
+    job j = {.kernels = kernels, .conv = conv, .size = cx_dtype_size(kernels->dtype)};
+    cut(&j, 1, 1);
+    *cost = cost_of(&j, 1);
+    return fits(&j);
+}
+
+bool cx_gemm_spread_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
+    if (!applies(conv)) return false;
+    job j = make_job(conv, kernels, threads);
+    if (!fits(&j)) return false;
+    decision->cost = cost_of(&j, conv->batch);
     decision->threads = cx_threads_for(decision->cost, threads);
-    j = make_job(conv, kernels, decision->threads); /* as the run will cut it */
+    if (decision->threads != threads) j = make_job(conv, kernels, decision->threads); /* as the run will cut it */
     const cx_tensors none = {0};
     j.tensors = &none;
     const cx_patches p = grad_output_pixels(&j, 0);

@@ -53,8 +53,7 @@ static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *g
         .n = conv->in_channels * cx_count3(conv->kernel),
         .k = conv->batch * cx_count3(conv->out),
         .a = {.base = cx_at(j->tensors->y, group * conv->out_channels * conv->y.channel, j->size),
-              .row = cx_axis_line(conv->out_channels, conv->y.channel),
-              .k = cx_pixel_axis(conv->batch, conv->out, &conv->y)},
+              .row = cx_axis_line(conv->out_channels, conv->y.channel)},
         .b = {.kind = CX_PANELS_PATCH_COLUMNS, .patches = patches, .order = order},
         .c = cx_at_mut(j->tensors->result, group * conv->out_channels * conv->w.out, j->size),
         .c_row = cx_axis_line(conv->out_channels, conv->w.out),
@@ -62,6 +61,7 @@ static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *g
                                              : cx_axis_make(channels_extent, channels_stride),
         .activation = CONVX_ACT_NONE,
     };
+    cx_pixel_axis(conv->batch, conv->out, &conv->y, &gemm->a.k);
     /* short affine runs would make short blocks of k */
     const cx_axis *pixels = &gemm->a.k;
     gemm->a.copy = pixels->digits > 1 && pixels->extent[pixels->digits - 1] < 32;

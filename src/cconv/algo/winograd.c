@@ -80,7 +80,8 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
 bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *w,
                         const char **reason) {
     const int outputs = variant & CX_WINOGRAD_OUTPUTS;
-    if (cx_correlation_count(conv) != 1) {
+    /* first what most layers fail at, of which nothing need be known */
+    if (conv->pass == CONVX_FORWARD ? conv->stride[1] != 1 : cx_correlation_count(conv) != 1) {
         *reason = "needs a stride of 1";
         return false;
     }

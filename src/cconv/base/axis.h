@@ -14,24 +14,31 @@ typedef struct cx_axis {
     int64_t extent[4], stride[4];
 } cx_axis;
 
-static inline cx_axis cx_axis_make(const int64_t extent[4], const int64_t stride[4]) {
-    cx_axis axis = {.digits = 0};
+static inline void cx_axis_set(cx_axis *axis, const int64_t extent[4], const int64_t stride[4]) {
+    int64_t size = 1, step = 1; /* of the last digit */
+    int digits = 0;
     for (int i = 0; i < 4; ++i) {
         if (extent[i] == 1) continue;
-        const int last = axis.digits - 1;
-        if (last >= 0 && axis.stride[last] == extent[i] * stride[i]) {
-            axis.extent[last] *= extent[i];
-            axis.stride[last] = stride[i];
-        } else {
-            axis.extent[axis.digits] = extent[i];
-            axis.stride[axis.digits++] = stride[i];
-        }
+        const bool follows = digits > 0 && step == extent[i] * stride[i];
+        size = follows ? size * extent[i] : extent[i];
+        step = stride[i];
+        digits += !follows;
+        axis->extent[digits - 1] = size;
+        axis->stride[digits - 1] = step;
     }
-    if (axis.digits == 0) {
-        axis.digits = 1;
-        axis.extent[0] = 1;
-        axis.stride[0] = 1;
-    }
+    if (digits == 0) axis->extent[0] = axis->stride[0] = 1;
+    axis->digits = digits > 0 ? digits : 1;
+}
+
+static inline void cx_axis_set_line(cx_axis *axis, int64_t extent, int64_t stride) {
+    axis->digits = 1;
+    axis->extent[0] = extent;
+    axis->stride[0] = stride;
+}
+
+static inline cx_axis cx_axis_make(const int64_t extent[4], const int64_t stride[4]) {
+    cx_axis axis;
+    cx_axis_set(&axis, extent, stride);
     return axis;
 }
 

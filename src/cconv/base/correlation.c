@@ -3,13 +3,13 @@
 #include "base/integer.h"
 
 /* Phases beyond the end of x have no places, so a stride larger than x counts no further. */
-static int64_t phases(const cx_conv *conv, int d) {
+int64_t cx_correlation_phases(const cx_conv *conv, int d) {
     return conv->stride[d] < conv->in[d] ? conv->stride[d] : conv->in[d];
 }
 
 int64_t cx_correlation_count(const cx_conv *conv) {
     if (conv->pass != CONVX_INPUT_GRADIENT) return 1;
-    return phases(conv, 0) * phases(conv, 1) * phases(conv, 2);
+    return cx_correlation_phases(conv, 0) * cx_correlation_phases(conv, 1) * cx_correlation_phases(conv, 2);
 }
 
 static void forward(const cx_conv *conv, cx_correlation *c) {
@@ -34,7 +34,7 @@ static void forward(const cx_conv *conv, cx_correlation *c) {
  * One dimension of a stride phase. Input place i = first + stride * j receives y[o] through tap k when
  * o * stride = i + pad - k * dilation. The taps k that make the right side divisible are k0, k0 + kstep, ...
  */
-static void input_gradient_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *c) {
+void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *c) {
     const int64_t s = conv->stride[d], dil = conv->dilation[d];
     c->extent[d] = conv->out[d];
     c->step[d] = 1;
@@ -86,7 +86,8 @@ void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *c) {
     c->w_co = conv->w.in;
     c->w_ci = conv->w.out;
     for (int d = 2; d >= 0; --d) {
-        input_gradient_phase(conv, d, index % phases(conv, d), c);
-        index /= phases(conv, d);
+        const int64_t count = cx_correlation_phases(conv, d);
+        cx_correlation_set_phase(conv, d, count == 1 ? 0 : index % count, c);
+        if (count > 1) index /= count;
     }
 }

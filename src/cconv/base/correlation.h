@@ -38,6 +38,13 @@ int64_t cx_correlation_count(const cx_conv *conv);
 void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *correlation);
 
 /*
+ * Stride phases of one dimension of an input gradient; the last dimension's run fastest in a correlation's index. The
+ * second makes a correlation one of another phase of dimension d, as far as its taps and places go, not the offsets.
+ */
+int64_t cx_correlation_phases(const cx_conv *conv, int d);
+void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *correlation);
+
+/*
  * The place in [0, extent) that coordinate c of a padded dimension reads, or -1 for a zero. Correct for any c: where a
  * kernel is larger than the image, reflection and wrapping go on as often as needed.
  */

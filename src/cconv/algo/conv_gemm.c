@@ -431,10 +431,9 @@ static void run_task(void *context, int64_t index, int worker) {
 /*
  * The correlations of a pass by kind, since choosing an algorithm has no time to look at every stride phase: those with
  * as many taps and places, and patches that all lie inside, if one tap makes them, cost the same and need the same memory.
- * Kinds of the three dimensions combine; where their parts are in the tensors is not kept.
+ * Kinds of the three dimensions combine.
  */
-#define MOST_KINDS 8  /* of one dimension */
-#define KEPT_KINDS 16 /* of all three together: described once */
+#define MOST_KINDS 8 /* of one dimension */
 
 typedef struct dimension {
     int64_t phases;
@@ -450,7 +449,7 @@ typedef struct kinds {
     cx_patch_order order;
     dimension dim[3];
     int count;
-    part kept[KEPT_KINDS];
+    part p; /* of one kind at a time; where it is in the tensors is not kept */
 } kinds;
 
 static void look_at_dimension(const cx_conv *conv, int d, cx_correlation *c, dimension *dim) {
@@ -477,56 +476,32 @@ static void look_at_dimension(const cx_conv *conv, int d, cx_correlation *c, dim
     }
 }
 
-static void kind_correlation(const kinds *all, int index, cx_correlation *c) {
-    for (int d = 2; d >= 0; --d) {
-        const dimension *dim = &all->dim[d];
-        const int k = index % dim->kinds;
-        c->taps[d] = dim->kind[k].taps;
-        c->grid[d] = dim->kind[k].grid;
-        c->origin[d] = dim->kind[k].origin;
-        index /= dim->kinds;
-    }
-}
-
 static void look_at_kinds(const cx_conv *conv, cx_patch_order order, kinds *all) {
-    cx_correlation *c = &all->kept[0].c, phase;
+    cx_correlation *c = &all->p.c;
     all->order = order;
     all->count = 1;
     cx_correlation_get(conv, 0, c);
-    phase = *c;
     for (int d = 0; d < 3; ++d) {
-        look_at_dimension(conv, d, &phase, &all->dim[d]);
+        look_at_dimension(conv, d, c, &all->dim[d]);
         all->count *= all->dim[d].kinds;
     }
-    for (int i = 1; i < all->count && i < KEPT_KINDS; ++i) {
-        all->kept[i].c = *c;
-        kind_correlation(all, i, &all->kept[i].c);
-    }
+    all->p.weights = NULL;
 }
 
-/* Kinds beyond those that are kept are described where they are asked for. */
-static void describe_kinds(kinds *all, int64_t batch) {
-    for (int i = 0; i < all->count && i < KEPT_KINDS; ++i) {
-        all->kept[i].c.batch = batch;
-        describe(&all->kept[i], all->order);
-    }
-}
-
-static part *kind_at(kinds *all, int index, part *spare) {
-    if (index < KEPT_KINDS) return &all->kept[index];
-    spare->c = all->kept[0].c;
-    kind_correlation(all, index, &spare->c);
-    describe(spare, all->order);
-    return spare;
-}
-
-/* How many correlations are of a kind. */
-static int64_t times_of(const kinds *all, int index) {
+/* Makes the part one of this kind, and describes it. Returns how many correlations are. */
+static int64_t take_kind(kinds *all, int index) {
+    cx_correlation *c = &all->p.c;
     int64_t times = 1;
     for (int d = 2; d >= 0; --d) {
-        times *= all->dim[d].kind[index % all->dim[d].kinds].times;
-        index /= all->dim[d].kinds;
+        const dimension *dim = &all->dim[d];
+        const int k = dim->kinds == 1 ? 0 : index % dim->kinds;
+        c->taps[d] = dim->kind[k].taps;
+        c->grid[d] = dim->kind[k].grid;
+        c->origin[d] = dim->kind[k].origin;
+        times *= dim->kind[k].times;
+        if (dim->kinds > 1) index /= dim->kinds;
     }
+    describe(&all->p, all->order);
     return times;
 }
 
@@ -534,20 +509,19 @@ static int64_t times_of(const kinds *all, int index) {
 static void costs_of(const cx_kernels *kernels, int variant, kinds *all, double cost[2]) {
     const dimension *dim = all->dim;
     const int64_t parts = dim[0].phases * dim[1].phases * dim[2].phases, looked_at = cx_min(parts, MAX_PARTS);
-    double known[KEPT_KINDS][2];
-    bool is_known[KEPT_KINDS] = {false};
+    double known[MAX_PARTS][2]; /* of the first kinds */
+    bool is_known[MAX_PARTS] = {false};
     int64_t phase[3] = {0, 0, 0};
     cost[WAY_PIXELS] = cost[WAY_CHANNELS] = CALL_COST;
     for (int64_t i = 0; i < looked_at; ++i) {
         const int index =
             (dim[0].of[phase[0]] * dim[1].kinds + dim[1].of[phase[1]]) * dim[2].kinds + dim[2].of[phase[2]];
-        double beyond[2], *each = index < KEPT_KINDS ? known[index] : beyond;
-        if (index >= KEPT_KINDS || !is_known[index]) {
-            part spare;
-            const part *p = kind_at(all, index, &spare);
+        double beyond[2], *each = index < MAX_PARTS ? known[index] : beyond;
+        if (index >= MAX_PARTS || !is_known[index]) {
+            take_kind(all, index);
             for (int way = 0; way < 2; ++way)
-                each[way] = cost_of(p, kernels, variant | way) * (double)parts / (double)looked_at;
-            if (index < KEPT_KINDS) is_known[index] = true;
+                each[way] = cost_of(&all->p, kernels, variant | way) * (double)parts / (double)looked_at;
+            if (index < MAX_PARTS) is_known[index] = true;
         }
         for (int way = 0; way < 2; ++way) cost[way] += each[way];
         for (int d = 2; d >= 0 && ++phase[d] == dim[d].phases; --d) phase[d] = 0;
@@ -560,19 +534,18 @@ static void book(const cx_conv *conv, const cx_kernels *kernels, int variant, ki
     const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
     cx_patches patches = {0}; /* what they are counts only for bands */
     cx_gemm gemm;
-    part spare;
+    part *const p = &all->p;
     size_t most = 0;
     int64_t packed = 0;
     for (int i = 0; i < all->count; ++i) {
-        part *p = kind_at(all, i, &spare);
-        p->weights = NULL;
+        const int64_t times = take_kind(all, i);
         set_up(p, kernels, variant);
         if (p->band) patches = patches_of(&p->c, NULL, 0, j.size);
         gemm_of(&j, p, 0, &patches, &gemm);
         const size_t bytes = cx_gemm_scratch(kernels, &gemm, p->blocks);
         if (bytes > most) most = bytes;
         if (p->form == WEIGHTS_PACKED)
-            packed += times_of(all, i) * p->c.groups * cx_packed_weights(&p->c, kernels, variant & WAY_CHANNELS);
+            packed += times * p->c.groups * cx_packed_weights(&p->c, kernels, variant & WAY_CHANNELS);
     }
     decision->thread_bytes = cx_align_up(most) + twin_stage(conv, kernels, variant);
     decision->packed_bytes = packed ? cx_align_up((size_t)(packed + CX_PACK_SLACK) * j.size) : 0;
@@ -591,7 +564,7 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
        one image, one thread and plain weights, whatever the call. */
     if (conv->pass == CONVX_INPUT_GRADIENT && conv->batch > 0 && conv->in_channels <= MANY_CHANNELS &&
         cx_gemm_spread_cost(conv, kernels, &spread)) {
-        describe_kinds(&all, 1);
+        all.p.c.batch = 1;
         costs_of(kernels, variant & ~WEIGHTS_KEPT, &all, cost);
         if (spread < cost[WAY_PIXELS] && spread < cost[WAY_CHANNELS]) {
             decision->variant = WAY_SPREAD;
@@ -600,7 +573,7 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         priced = conv->batch == 1 && !kept;
     }
     if (!priced) {
-        describe_kinds(&all, conv->batch);
+        all.p.c.batch = conv->batch;
         costs_of(kernels, variant, &all, cost);
     }
     const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;

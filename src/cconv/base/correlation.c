@@ -47,15 +47,21 @@ void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_corr
         c->origin[d] = conv->pad[d];
         return;
     }
-    const int64_t kstep = s / cx_gcd(s, dil);
+    const int64_t kstep = dil == 1 ? s : s / cx_gcd(s, dil);
     c->grid[d] = (conv->in[d] - phase + s - 1) / s;
     c->dst.space[d] = conv->x.space[d] * s;
     c->dst_offset += conv->x.space[d] * phase;
-    c->tap_step[d] = -(kstep * dil / s);
+    c->tap_step[d] = dil == 1 ? -1 : -(kstep * dil / s);
     c->w_tap[d] = conv->w.space[d] * kstep;
-    int64_t k0 = 0;
     const int64_t places = phase + conv->pad[d], candidates = kstep < conv->kernel[d] ? kstep : conv->kernel[d];
-    while (k0 < candidates && (places - k0 * dil) % s != 0) ++k0;
+    int64_t k0 = 0, rest = places % s; /* of places - k0 * dil, divided by s */
+    if (rest < 0) rest += s;
+    if (dil == 1) {
+        k0 = rest < candidates ? rest : candidates;
+    } else {
+        const int64_t each = dil % s;
+        for (; k0 < candidates && rest != 0; ++k0) rest += rest < each ? s - each : -each;
+    }
     if (k0 == candidates) {
         c->taps[d] = 0;
         c->origin[d] = 0;

@@ -26,6 +26,7 @@ static inline int64_t cx_gcd(int64_t a, int64_t b) {
 /* `total` cut into equal parts of at most `most`, each a multiple of `unit`: the size of one. At least one unit. */
 static inline int64_t cx_even_part(int64_t total, int64_t most, int64_t unit) {
     if (total <= 0) return unit;
+    if (total <= most - unit) return cx_round_up(total, unit); /* one part; spares divisions */
     const int64_t parts = cx_ceil_div(total, cx_max(most / unit * unit, unit));
     return cx_round_up(cx_ceil_div(total, parts), unit);
 }

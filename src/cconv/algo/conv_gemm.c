@@ -64,7 +64,7 @@ typedef struct part {
     /* one way: see set_up() */
     const void *weights; /* w[0,0,0,0] of this correlation, or the packed ones */
     weight_form form;
-    bool in_place, band;         /* patches */
+    bool in_place, band; /* patches */
     cx_gemm_blocks blocks;
     int64_t m, n;
     int64_t n_tasks, m_tasks, first_task;
@@ -171,8 +171,8 @@ static double cost_of(const part *p, const cx_kernels *kernels, int variant) {
     const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
     const bool channels = variant & WAY_CHANNELS;
     const int64_t n = channels ? c->co : p->pixels, m = channels ? p->pixels : c->co;
-    const double padded =
-        (double)(cx_ceil_div(n, lanes) * lanes) + 0.25 * (double)((vectors * lanes) - n % (vectors * lanes));
+    const int64_t nr = kernels->gemm.nr, whole = n / nr; /* few divisions: every kind of part comes here */
+    const double padded = (double)((n + lanes - 1) & -lanes) + 0.25 * (double)(nr - (n - whole * nr));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
     double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
@@ -185,8 +185,8 @@ static double cost_of(const part *p, const cx_kernels *kernels, int variant) {
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
-        const double rows_met = 1 + (double)kernels->gemm.nr / (double)c->grid[2];
-        const double panels = (double)cx_ceil_div(n, kernels->gemm.nr);
+        const double rows_met = 1 + (double)nr / (double)c->grid[2];
+        const double panels = (double)(whole + (n > whole * nr));
         cost += panels * ((double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
         if (form_of(p, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
         const double store = c->dst.space[2] == 2  ? CX_COST_JOIN
@@ -597,8 +597,8 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
         cx_correlation_get(conv, i, &p.c);
         describe(&p, order_of(decision->variant));
         if (form_of(&p, kernels, decision->variant) != WEIGHTS_PACKED) continue;
-        cx_pack_weights(c, kernels, way == WAY_CHANNELS, p.order, decision->threads,
-                        cx_at(weights, c->w_offset, size), at);
+        cx_pack_weights(c, kernels, way == WAY_CHANNELS, p.order, decision->threads, cx_at(weights, c->w_offset, size),
+                        at);
         at += (size_t)(c->groups * cx_packed_weights(c, kernels, way)) * size;
     }
 }

@@ -54,8 +54,8 @@ void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_corr
     c->tap_step[d] = dil == 1 ? -1 : -(kstep * dil / s);
     c->w_tap[d] = conv->w.space[d] * kstep;
     const int64_t places = phase + conv->pad[d], candidates = kstep < conv->kernel[d] ? kstep : conv->kernel[d];
-    int64_t k0 = 0, rest = places % s; /* of places - k0 * dil, divided by s */
-    if (rest < 0) rest += s;
+    const int64_t whole = cx_floor_div(places, s);
+    int64_t k0 = 0, rest = places - whole * s; /* of places - k0 * dil, divided by s */
     if (dil == 1) {
         k0 = rest < candidates ? rest : candidates;
     } else {
@@ -67,8 +67,8 @@ void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_corr
         c->origin[d] = 0;
         return;
     }
-    c->taps[d] = (conv->kernel[d] - k0 + kstep - 1) / kstep;
-    c->origin[d] = (places - k0 * dil) / s; /* exact */
+    c->taps[d] = conv->kernel[d] <= kstep ? 1 : (conv->kernel[d] - k0 + kstep - 1) / kstep;
+    c->origin[d] = dil == 1 ? whole : (places - k0 * dil) / s; /* exact */
     c->w_offset += conv->w.space[d] * k0;
 }
 

@@ -6,14 +6,20 @@
 #include "base/memory.h"
 #include "gemm/band.h"
 
+/* Elements of the second-level cache. Choosing an algorithm asks often: no division by a variable. */
+static int64_t level_elements(const cx_kernels *kernels) {
+    const size_t bytes = cx_cpu_get()->l2;
+    return (int64_t)(kernels->dtype == CONVX_FLOAT64 ? bytes / sizeof(double) : bytes / sizeof(float));
+}
+
 bool cx_gemm_one_block(const cx_kernels *kernels, int64_t n) {
-    const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
-    return n <= level / 2 / CX_GEMM_SHORT_K / kernels->gemm.nr * kernels->gemm.nr;
+    const int64_t most = level_elements(kernels) / 2 / CX_GEMM_SHORT_K;
+    return n <= most - kernels->gemm.nr || n <= most / kernels->gemm.nr * kernels->gemm.nr;
 }
 
 cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t n, int64_t k, bool copy) {
     const cx_gemm_kernels *g = &kernels->gemm;
-    const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
+    const int64_t level = level_elements(kernels);
     /*
      * Half of the second level for the block of b, a quarter for that of a. Long sums first: what passes through
      * memory between blocks of k costs more than a panel that streams from the second level. A copy of a is made anew
@@ -42,9 +48,9 @@ static int64_t whole_run(const cx_gemm_rows *a) {
 static cx_gemm_blocks fit_blocks(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
     const cx_gemm_rows *a = &gemm->a;
     const int64_t run = whole_run(a);
-    blocks.kc = cx_max(blocks.kc / run, 1) * run;
+    if (run > 1) blocks.kc = cx_max(blocks.kc / run, 1) * run;
     if (a->band) {
-        const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
+        const int64_t level = level_elements(kernels);
         const int64_t pixel = blocks.kc / run * cx_band_step(a->patches, a->order);
         blocks.mc = cx_even_part(a->patches->grid[2], level / 4 / pixel, kernels->gemm.mr);
     }

@@ -201,6 +201,22 @@ def test_large_arrays_in_different_memory_give_what_contiguous_memory_gives(ways
     np.testing.assert_array_equal(convx.grad.tanh(lay(x, ways[0]), lay(gy, ways[1])).ravel(), slopes)
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_where_the_result_begins(case, dtype):
+    options, n = CASES[case][0], 2051
+    x, gy = values(n, dtype), values(n, dtype, 1)
+    expected, slopes = function(case)(x, **options), gradient(case)(x, gy, **options)
+    for begin in range(17):
+        memory = np.full(n + 40, 7, dtype)
+        out = memory[begin : begin + n]
+        np.testing.assert_array_equal(function(case)(x, **options, out=out), expected)
+        np.testing.assert_array_equal(gradient(case)(x, gy, **options, out=out), slopes)
+        out[...] = x
+        np.testing.assert_array_equal(function(case)(out, **options, out=out), expected)
+        assert set(memory[:begin]) | set(memory[begin + n :]) == {7}
+
+
 def test_broadcast_arrays_are_read_in_place():
     x = np.broadcast_to(np.array([[-1.0], [2.0]]), (2, 3, 2, 5))
     np.testing.assert_array_equal(convx.relu(x), np.maximum(x, 0))

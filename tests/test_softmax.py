@@ -96,6 +96,22 @@ def test_any_shape_in_any_memory_gives_what_the_definition_says(data):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [5, 33, 36, 47, 64, 65, 100, 1030])
+def test_rows_may_be_written_over_what_they_come_from(name, dtype, n):
+    x, gy = values((5, n), dtype), values((5, n), dtype, 1)
+    function, gradient = getattr(convx, name), getattr(convx.grad, name)
+    y = function(x, 1)
+    expected = gradient(x, gy, 1, output=y)
+    check(name, x, gy, 1, y, expected)
+    assert gradient(x, gy, 1, output=y, out=gy) is gy
+    np.testing.assert_array_equal(gy, expected)
+    over = y.copy()
+    np.testing.assert_array_equal(gradient(x, values((5, n), dtype, 1), 1, output=over, out=over), expected)
+    np.testing.assert_array_equal(function(x, 1, out=x), y)
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("shape", "dim"), [((3, 4), 1), ((3, 4), 0), ((2, 40), 1), ((2, 3, 9), 1)])
 def test_gradients_are_the_limits_of_difference_quotients(shape, dim, name):
     x, gy = values(shape, np.float64), values(shape, np.float64, 1)

@@ -10,6 +10,7 @@
 enum {
     block_elements = 512,    /* of gathered rows: four blocks of doubles fit the first-level cache */
     long_row = 32,           /* shorter rows are gathered */
+    page_elements = 1024,    /* about; tasks are whole pages */
     quick_elements = 32768,  /* of a task that only moves memory */
     thorough_elements = 8192 /* of a task with an exponential in each element */
 };
@@ -110,12 +111,13 @@ void cx_pointwise(const cx_kernels *kernels, cx_map map, const cx_map_args *args
                    .map = map,
                    .args = args,
                    .element = cx_dtype_size(kernels->dtype),
-                   .task = is_quick(map) ? quick_elements : thorough_elements,
                    .in_place = inner == 0 || w->size[inner] >= long_row};
     for (int t = 0; t < w->tensors; ++t) {
         job.in_place = job.in_place && (w->stride[t][inner] == 1 || w->count == 1);
         job.dense[t] = cx_walk_dense(w, t);
     }
-    const int64_t tasks = cx_ceil_div(w->count, job.task);
-    cx_parallel_for(tasks, tasks > 1 ? cx_threads_get() : 1, map_task, &job);
+    const int64_t least = is_quick(map) ? quick_elements : thorough_elements;
+    const int threads = w->count > least ? cx_threads_get() : 1;
+    job.task = cx_round_up(cx_long_task(w->count, least, threads), page_elements);
+    cx_parallel_for(cx_ceil_div(w->count, job.task), threads, map_task, &job);
 }

@@ -75,6 +75,13 @@ static void copy_lines(const softmax_job *j, int tensor, int64_t index, int64_t 
         }
 }
 
+static void run_rows(const softmax_job *j, const cx_softmax_args *args, int64_t rows) {
+    if (args->n <= CX_SHORT_ROW)
+        j->kernels->short_rows(args, rows);
+    else
+        j->kernels->long_rows(args, rows);
+}
+
 static void run_gathered(const softmax_job *j, int64_t index, int64_t lines, char *scratch) {
     const int64_t widest = cx_round_up(lines, j->kernels->lanes);
     const bool single = lines == 1 || j->args->n * widest > gathered_elements;
@@ -92,7 +99,7 @@ static void run_gathered(const softmax_job *j, int64_t index, int64_t lines, cha
         a.x = a.result = x;
         a.x_step = a.gy_step = a.result_step = width;
         if (single)
-            j->kernels->long_rows(&a, 1);
+            run_rows(j, &a, 1);
         else
             j->kernels->columns(&a, (int)(width / j->kernels->lanes));
         copy_lines(j, 0, index + i, together, width, x, false);
@@ -104,10 +111,7 @@ static void run_group(const softmax_job *j, int64_t group, int worker) {
     const int64_t index = group / j->groups * row + within, lines = cx_min(j->lines, row - within);
     if (j->rows) {
         const cx_softmax_args a = group_in_place(j, index, true);
-        if (j->args->n <= CX_SHORT_ROW)
-            j->kernels->short_rows(&a, lines);
-        else
-            j->kernels->long_rows(&a, lines);
+        run_rows(j, &a, lines);
         return;
     }
     int64_t in_place = 0;
@@ -143,11 +147,14 @@ convx_status cx_softmax(const cx_kernels *kernels, const cx_softmax_args *args, 
         job.columns = job.columns && w->stride[t][inner] == 1;
     }
     const int64_t width = job.columns && !job.rows ? job.kernels->width : gathered_vectors * job.kernels->lanes;
-    job.lines = job.rows && args->n > CX_SHORT_ROW ? cx_ceil_div(task_elements, args->n) : width;
+    const int wanted = w->count > cx_ceil_div(task_elements, args->n) ? cx_threads_get() : 1;
+    job.lines = width;
+    if (job.rows && args->n > CX_SHORT_ROW) job.lines = cx_long_task(row, cx_ceil_div(task_elements, args->n), wanted);
     job.groups = cx_ceil_div(row, job.lines);
-    job.task = cx_ceil_div(task_elements, args->n * job.lines);
-    const int64_t tasks = cx_ceil_div(w->count / row * job.groups, job.task);
-    const int threads = tasks > 1 ? (int)cx_min(cx_threads_get(), tasks) : 1;
+    const int64_t groups = w->count / row * job.groups;
+    job.task = cx_long_task(groups, cx_ceil_div(task_elements, args->n * job.lines), wanted);
+    const int64_t tasks = cx_ceil_div(groups, job.task);
+    const int threads = (int)cx_min(wanted, tasks);
     if (!job.rows && !(job.columns && row % job.kernels->lanes == 0)) {
         const int64_t elements = cx_max(args->n, cx_min(args->n * width, gathered_elements));
         int64_t bytes, all;

@@ -11,7 +11,7 @@
 #ifndef CX_BASE_THREADS_H
 #define CX_BASE_THREADS_H
 
-#include <stdint.h>
+#include "base/integer.h"
 
 /* worker is in [0, threads) and belongs to one index at a time: it selects scratch. The caller is worker 0. */
 typedef void (*cx_task)(void *context, int64_t index, int worker);
@@ -21,6 +21,15 @@ typedef void (*cx_task)(void *context, int64_t index, int worker);
  * which index is not determined: results must not depend on it. Cannot fail: with no threads to be had, it runs alone.
  */
 void cx_parallel_for(int64_t count, int threads, cx_task task, void *context);
+
+/*
+ * How many of `count` parts make a task where memory is the bound: few long runs, at least `least` parts each. Threads that
+ * take turns within the same pages fetch lines from each other's caches and mislead each other's prefetching. Two runs a
+ * thread, so that one that is held up does not hold up all.
+ */
+static inline int64_t cx_long_task(int64_t count, int64_t least, int threads) {
+    return cx_max(least, cx_ceil_div(count, 2 * (int64_t)threads));
+}
 
 /* The thread count in force (>= 1), and setting it (0: back to the default). Applies to later calls, of any thread. */
 int cx_threads_get(void);

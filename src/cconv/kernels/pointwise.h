@@ -177,24 +177,41 @@ static __attribute__((noinline)) void map_vectors(cx_map map, const cx_map_args 
     }
 }
 
-static inline const real *padded_tail(const void *from, int64_t begin, int64_t n, real tail[LANES]) {
+static inline const real *padded(const void *from, int64_t begin, int64_t n, real vector[LANES]) {
     if (!from) return NULL;
-    v_store(tail, v_load_first((const real *)from + begin, n));
-    return tail;
+    v_store(vector, v_load_first((const real *)from + begin, n));
+    return vector;
 }
 
-static void pointwise(cx_map map, const cx_map_args *args, int64_t n) {
-    const int64_t whole = n / LANES * LANES, rest = n - whole;
-    if (whole > 0) map_vectors(map, args, whole);
-    if (rest == 0) return;
+/* n < LANES elements from `begin` on. */
+static __attribute__((noinline)) void map_padded(cx_map map, const cx_map_args *args, int64_t begin, int64_t n) {
     real x[LANES], y[LANES], g[LANES], result[LANES];
-    cx_map_args tail = *args;
-    tail.x = padded_tail(args->x, whole, rest, x);
-    tail.y = padded_tail(args->y, whole, rest, y);
-    tail.gy = padded_tail(args->gy, whole, rest, g);
-    tail.result = result;
-    map_vectors(map, &tail, LANES);
-    v_store_first((real *)args->result + whole, v_load(result), rest);
+    cx_map_args part = *args;
+    part.x = padded(args->x, begin, n, x);
+    part.y = padded(args->y, begin, n, y);
+    part.gy = padded(args->gy, begin, n, g);
+    part.result = result;
+    map_vectors(map, &part, LANES);
+    v_store_first((real *)args->result + begin, v_load(result), n);
+}
+
+static inline const void *later(const void *from, int64_t begin) { return from ? (const real *)from + begin : NULL; }
+
+static void pointwise(cx_map map, const cx_map_args *args, int64_t n) {
+    enum { ALIGNED = 1024 }; /* elements, of which enough are stored to pay for a vector more */
+    const int64_t before = -(int64_t)((uintptr_t)args->result / sizeof(real)) & (LANES - 1);
+    cx_map_args rest = *args;
+    if (before > 0 && n >= ALIGNED) {
+        map_padded(map, args, 0, before);
+        n -= before;
+        rest.x = later(args->x, before);
+        rest.y = later(args->y, before);
+        rest.gy = later(args->gy, before);
+        rest.result = (real *)args->result + before;
+    }
+    const int64_t whole = n & -(int64_t)LANES;
+    if (whole > 0) map_vectors(map, &rest, whole);
+    if (whole < n) map_padded(map, &rest, whole, n - whole);
 }
 
 #endif

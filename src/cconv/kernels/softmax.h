@@ -106,131 +106,127 @@ static void softmax_columns(const cx_softmax_args *args, int vectors) {
 
 /* ---- A row ------------------------------------------------------------------------------------------------------ */
 
-/* The vectors of a row; the last one is padded, and lies aside. */
+/*
+ * The vectors of a row of LANES elements or more. The last one ends where the row ends, and so repeats elements of the one
+ * before: it is read before those are written, and written last, with the same values.
+ */
 typedef struct row_vectors {
-    int64_t vectors, left; /* elements of the last one, at least 1 */
+    int64_t whole;  /* vectors, before the last one */
+    int64_t last;   /* its first element */
+    vec_bits fresh; /* the lanes of it that are in no other */
 } row_vectors;
 
 static inline row_vectors vectors_of(int64_t n) {
-    const int64_t vectors = (n + LANES - 1) / LANES;
-    return (row_vectors){vectors, n - (vectors - 1) * LANES};
+    row_vectors row = {.whole = (n - 1) / LANES, .last = n - LANES};
+    real_bits fresh[LANES];
+    for (int i = 0; i < LANES; ++i) fresh[i] = row.last + i >= row.whole * LANES ? -1 : 0;
+    memcpy(&row.fresh, fresh, sizeof fresh);
+    return row;
 }
 
-static inline void load_last(const real *x, row_vectors row, real padding, real last[LANES]) {
-    x += (row.vectors - 1) * LANES;
-    v_store(last, row.left == LANES ? v_load(x) : v_splat(padding));
-    if (row.left < LANES)
-        for (int64_t i = 0; i < row.left; ++i) last[i] = x[i];
-}
+static inline vec fresh_only(vec v, row_vectors row) { return (vec)((vec_bits)v & row.fresh); }
 
-static inline void store_last(real *y, row_vectors row, const real last[LANES]) {
-    y += (row.vectors - 1) * LANES;
-    if (row.left == LANES)
-        v_store(y, v_load(last));
-    else
-        for (int64_t i = 0; i < row.left; ++i) y[i] = last[i];
-}
-
-static void row_forward(const cx_softmax_args *a) {
-    const row_vectors row = vectors_of(a->n);
-    const int64_t whole = row.vectors - 1;
-    const real *x = a->x;
-    real *y = a->result, last[LANES], last_result[LANES];
-    load_last(x, row, -(real)INFINITY, last);
-    vec greatest = v_load(last), second = greatest, sum = v_zero();
+static void row_forward(const real *x, real *y, row_vectors row, bool log) {
+    const vec last = v_load(x + row.last);
+    vec greatest = last, second = last, sum = v_zero();
     int64_t i = 0;
-    for (; i + 2 <= whole; i += 2) {
+    for (; i + 2 <= row.whole; i += 2) {
         greatest = v_at_least(greatest, v_load(x + i * LANES));
         second = v_at_least(second, v_load(x + (i + 1) * LANES));
     }
-    if (i < whole) greatest = v_at_least(greatest, v_load(x + i * LANES));
+    if (i < row.whole) greatest = v_at_least(greatest, v_load(x + i * LANES));
     greatest = v_splat(v_greatest(v_at_least(greatest, second)));
-    for (int64_t block = 0; block < row.vectors; block += SUM_BLOCK) {
+    for (int64_t block = 0; block < row.whole; block += SUM_BLOCK) {
         vec part = v_zero();
-        for (i = block; i < row.vectors && i < block + SUM_BLOCK; ++i) {
-            const vec power = v_exp(v_load(i < whole ? x + i * LANES : last) - greatest);
+        real aside[LANES];
+        for (i = block; i < row.whole && i < block + SUM_BLOCK; ++i) {
+            const vec power = v_exp(v_load(x + i * LANES) - greatest);
             part += power;
-            v_store(i < whole && !a->log ? y + i * LANES : last_result, power);
+            v_store(log ? aside : y + i * LANES, power);
         }
         sum += part;
     }
-    const vec total = v_splat(v_sum(sum)), log = v_log(total), factor = v_splat(1) / total;
-    if (a->log) {
-        for (i = 0; i < whole; ++i) v_store(y + i * LANES, v_load(x + i * LANES) - greatest - log);
-        v_store(last_result, v_load(last) - greatest - log);
+    const vec last_power = v_exp(last - greatest);
+    const vec total = v_splat(v_sum(sum + fresh_only(last_power, row)));
+    if (log) {
+        const vec log_total = v_log(total);
+        for (i = 0; i < row.whole; ++i) v_store(y + i * LANES, v_load(x + i * LANES) - greatest - log_total);
+        v_store(y + row.last, last - greatest - log_total);
     } else {
-        for (i = 0; i < whole; ++i) v_store(y + i * LANES, v_load(y + i * LANES) * factor);
-        v_store(last_result, v_load(last_result) * factor);
+        const vec factor = v_splat(1) / total;
+        for (i = 0; i < row.whole; ++i) v_store(y + i * LANES, v_load(y + i * LANES) * factor);
+        v_store(y + row.last, last_power * factor);
     }
-    store_last(y, row, last_result);
 }
 
-static inline vec row_sum(const real *y, const real *g, row_vectors row, bool log) {
-    const int64_t whole = row.vectors - 1;
-    real last_y[LANES], last_g[LANES];
-    load_last(y, row, 0, last_y);
-    load_last(g, row, 0, last_g);
-    vec sum = v_load(last_g);
-    if (!log) sum *= v_load(last_y);
-    for (int64_t block = 0; block < whole; block += SUM_BLOCK) {
+/* A row whose gradient is written while another one is summed. */
+typedef struct row_writing {
+    const real *y, *g;
+    real *result;
+    vec sum;
+} row_writing;
+
+static inline __attribute__((always_inline)) void write_gradient(const row_writing *w, int64_t i, bool log) {
+    v_store(w->result + i * LANES, combine_gradient(v_load(w->y + i * LANES), v_load(w->g + i * LANES), w->sum, log));
+}
+
+/* The sum over a row of y and g; `writing` may be NULL. Processors overlap the two rows' work and memory. */
+static inline __attribute__((always_inline)) vec row_sum(const real *y, const real *g, row_vectors row, bool log,
+                                                         const row_writing *writing) {
+    vec sum = v_zero();
+    for (int64_t block = 0; block < row.whole; block += SUM_BLOCK) {
         enum { CHAINS = 4 };
-        const int64_t end = block + SUM_BLOCK < whole ? block + SUM_BLOCK : whole;
+        const int64_t end = block + SUM_BLOCK < row.whole ? block + SUM_BLOCK : row.whole;
         vec part[CHAINS] = {v_zero()};
         int64_t i = block;
         for (; i + CHAINS <= end; i += CHAINS) _Pragma("GCC unroll 4") for (int c = 0; c < CHAINS; ++c) {
                 const vec gy = v_load(g + (i + c) * LANES);
                 part[c] += log ? gy : gy * v_load(y + (i + c) * LANES);
+                if (writing) write_gradient(writing, i + c, log);
             }
         for (; i < end; ++i) {
             const vec gy = v_load(g + i * LANES);
             part[0] += log ? gy : gy * v_load(y + i * LANES);
+            if (writing) write_gradient(writing, i, log);
         }
         sum += (part[0] + part[1]) + (part[2] + part[3]);
     }
-    return v_splat(v_sum(sum));
+    /* not earlier: nothing has fetched the end of the row before */
+    const vec gy = v_load(g + row.last);
+    return v_splat(v_sum(sum + fresh_only(log ? gy : gy * v_load(y + row.last), row)));
 }
 
-static inline void row_gradient(const real *y, const real *g, row_vectors row, vec sum, bool log, real *result) {
-    const int64_t whole = row.vectors - 1;
-    real last_y[LANES], last_g[LANES];
-    load_last(y, row, 0, last_y);
-    load_last(g, row, 0, last_g);
-    for (int64_t i = 0; i < whole; ++i)
-        v_store(result + i * LANES, combine_gradient(v_load(y + i * LANES), v_load(g + i * LANES), sum, log));
-    v_store(last_g, combine_gradient(v_load(last_y), v_load(last_g), sum, log));
-    store_last(result, row, last_g);
-}
-
-/* The next row is summed before one is written: processors overlap the two. */
-static inline __attribute__((always_inline)) void rows_backward(const cx_softmax_args *a, int64_t rows, bool log) {
-    const row_vectors row = vectors_of(a->n);
-    const real *y = a->x, *g = a->gy;
-    real *result = a->result;
-    vec sum = row_sum(y, g, row, log);
-    for (; rows > 0; --rows, result += a->result_step) {
-        const real *next_y = y + a->x_step, *next_g = g + a->gy_step;
-        const vec next = rows > 1 ? row_sum(next_y, next_g, row, log) : sum;
-        row_gradient(y, g, row, sum, log, result);
-        y = next_y;
-        g = next_g;
-        sum = next;
+/* A row is written while the next one is summed: in one loop, or after it where exponentials fill the processor. */
+static inline __attribute__((always_inline)) void rows_backward(const cx_softmax_args *a, row_vectors row, int64_t rows,
+                                                                bool log) {
+    row_writing w = {.y = a->x, .g = a->gy, .result = a->result};
+    w.sum = row_sum(w.y, w.g, row, log, NULL);
+    for (; rows > 0; --rows, w.result += a->result_step) {
+        const real *next_y = w.y + a->x_step, *next_g = w.g + a->gy_step;
+        vec next = w.sum;
+        if (log && rows > 1) next = row_sum(next_y, next_g, row, log, NULL);
+        const vec last = combine_gradient(v_load(w.y + row.last), v_load(w.g + row.last), w.sum, log);
+        if (!log && rows > 1)
+            next = row_sum(next_y, next_g, row, log, &w);
+        else
+            for (int64_t i = 0; i < row.whole; ++i) write_gradient(&w, i, log);
+        v_store(w.result + row.last, last);
+        w.y = next_y;
+        w.g = next_g;
+        w.sum = next;
     }
 }
 
 static void softmax_long_rows(const cx_softmax_args *args, int64_t rows) {
-    if (args->gy) {
-        if (args->log)
-            rows_backward(args, rows, true);
-        else
-            rows_backward(args, rows, false);
-        return;
-    }
-    cx_softmax_args a = *args;
-    for (int64_t i = 0; i < rows; ++i) {
-        a.x = (const real *)args->x + i * args->x_step;
-        a.result = (real *)args->result + i * args->result_step;
-        row_forward(&a);
-    }
+    const row_vectors row = vectors_of(args->n);
+    if (!args->gy)
+        for (int64_t i = 0; i < rows; ++i)
+            row_forward((const real *)args->x + i * args->x_step, (real *)args->result + i * args->result_step, row,
+                        args->log);
+    else if (args->log)
+        rows_backward(args, row, rows, true);
+    else
+        rows_backward(args, row, rows, false);
 }
 
 /* ---- Short rows -------------------------------------------------------------------------------------------------- */

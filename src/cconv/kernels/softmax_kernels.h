@@ -19,9 +19,9 @@ typedef struct cx_softmax_args {
 typedef struct cx_softmax_kernels {
     int lanes, width;                                          /* columns of a vector, and at most side by side */
     void (*columns)(const cx_softmax_args *args, int vectors); /* of adjacent columns; steps along the axis */
-    /* Contiguous along the axis; steps between rows. */
+    /* Contiguous along the axis; steps between rows. Of n > CX_SHORT_ROW, and of others. */
     void (*long_rows)(const cx_softmax_args *args, int64_t rows);
-    void (*short_rows)(const cx_softmax_args *args, int64_t rows); /* of n <= CX_SHORT_ROW */
+    void (*short_rows)(const cx_softmax_args *args, int64_t rows);
 } cx_softmax_kernels;
 
 #endif

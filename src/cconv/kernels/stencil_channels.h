@@ -9,6 +9,10 @@
 #include "vec/shuffle.h"
 
 #define CHANNELS_PIXELS 6
+/* Pixels of a block: the sums cover the latency of FMAs and, with a row of taps and a place, fit 16 registers. */
+#define CHANNELS_WIDE   7
+#define CHANNELS_NARROW 4
+#define CHANNELS_TAPS   7
 
 STENCIL_INLINE vec channels_start(const cx_stencil_channels *s, int64_t c) {
     return s->start ? v_load((const real *)s->start + c) : v_zero();
@@ -29,37 +33,27 @@ STENCIL_INLINE void channels_block(const cx_stencil_channels *s, int64_t c, int6
     STENCIL_UNROLL for (int q = 0; q < count; ++q) v_store(out + q * s->out_pixel, acc[q]);
 }
 
-/* Whether the places that `count` pixels of a 3x3 kernel read lie equally far apart in each row: then how far, else 0. */
-static int64_t places_apart(const cx_stencil_channels *s, int64_t j, int reads) {
-    const uintptr_t *place = (const uintptr_t *)s->pixels + j * s->step;
-    const uintptr_t apart = place[1] - place[0];
-    for (int row = 0; row < 3; ++row, place += s->row_pixels)
-        for (int i = 2; i <= reads; ++i)
-            if (place[i - 1] - place[i - 2] != apart) return 0;
-    return (int64_t)apart / (int64_t)sizeof(real);
-}
-
 /*
- * `count` pixels of a kernel of 3x3, all channels: the places of a row are read side by side, as their lines of the cache
- * would push each other out if they came one channel at a time. apart: see above.
+ * `count` pixels, all channels, of a kernel of rows x taps: what lies under several pixels is read once for all of
+ * them. Places are read side by side, since their lines of the cache would push each other out if they came one channel
+ * at a time.
  */
-STENCIL_INLINE void channels_three_block(const cx_stencil_channels *s, int64_t j, const int count, const int step,
-                                         const bool even, const int64_t apart) {
-    const real *const *pixel = (const real *const *)s->pixels + j * step;
-    const real *row_begin[3] = {pixel[0], pixel[s->row_pixels], pixel[2 * s->row_pixels]};
+STENCIL_INLINE void channels_wide_block(const cx_stencil_channels *s, int64_t j, const int count, const int step,
+                                        const int taps, const int64_t rows) {
     const int64_t last = s->channels - LANES;
     for (int64_t at = 0; at < s->channels; at += LANES) {
         const int64_t c = at <= last ? at : last;
         const real *w = (const real *)s->weights + c;
-        vec acc[CHANNELS_PIXELS];
+        const real *const *pixel = (const real *const *)s->pixels + j * step;
+        vec acc[CHANNELS_WIDE];
         STENCIL_UNROLL for (int q = 0; q < count; ++q) acc[q] = channels_start(s, c);
-        STENCIL_UNROLL for (int row = 0; row < 3; ++row) {
-            vec weight[3];
-            STENCIL_UNROLL for (int t = 0; t < 3; ++t) weight[t] = v_load(w + (row * 3 + t) * s->channels);
-            STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
-                const vec x = v_load((even ? row_begin[row] + i * apart : pixel[row * s->row_pixels + i]) + c);
+        for (int64_t row = 0; row < rows; ++row, pixel += s->row_pixels) {
+            vec weight[CHANNELS_TAPS];
+            STENCIL_UNROLL for (int t = 0; t < taps; ++t, w += s->channels) weight[t] = v_load(w);
+            STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + taps; ++i) {
+                const vec x = v_load(pixel[i] + c);
                 STENCIL_UNROLL for (int q = 0; q < count; ++q) {
-                    if (i - q * step >= 0 && i - q * step < 3) acc[q] += weight[i - q * step] * x;
+                    if (i - q * step >= 0 && i - q * step < taps) acc[q] += weight[i - q * step] * x;
                 }
             }
         }
@@ -68,16 +62,30 @@ STENCIL_INLINE void channels_three_block(const cx_stencil_channels *s, int64_t j
     }
 }
 
-STENCIL_INLINE void channels_three(const cx_stencil_channels *s, const int step) {
-    int64_t j = 0;
-    for (; j + 4 <= s->width; j += 4) {
-        const int64_t apart = places_apart(s, j, 3 * step + 3);
-        if (apart)
-            channels_three_block(s, j, 4, step, true, apart);
-        else
-            channels_three_block(s, j, 4, step, false, 0);
+/* A row, which has `count` pixels or more. The last overlap those before them, with the same results. */
+STENCIL_INLINE void channels_wide_row(const cx_stencil_channels *s, const int count, const int step, const int taps,
+                                      const int64_t rows) {
+    for (int64_t j = 0; j < s->width; j += count)
+        channels_wide_block(s, j < s->width - count ? j : s->width - count, count, step, taps, rows);
+}
+
+/* False where the row is too short, or the kernel another. */
+STENCIL_INLINE bool channels_wide(const cx_stencil_channels *s, const int step) {
+    if (s->taps_w == 3 && s->rows == 3 && s->width >= CHANNELS_NARROW) {
+        channels_wide_row(s, CHANNELS_NARROW, step, 3, 3);
+        return true;
     }
-    for (; j < s->width; ++j) channels_three_block(s, j, 1, step, false, 0);
+    if (s->width < CHANNELS_WIDE) return false;
+    /* Places so far apart share few sets of the first-level cache: too many to be read again for blocks that overlap. */
+    const int64_t done = (s->width + CHANNELS_WIDE - 1) / CHANNELS_WIDE * CHANNELS_WIDE;
+    if (step > 1 && s->channels * (int64_t)sizeof(real) % 1024 == 0 && 4 * done > 5 * s->width) return false;
+    if (s->taps_w == 5)
+        channels_wide_row(s, CHANNELS_WIDE, step, 5, s->rows);
+    else if (s->taps_w == 7)
+        channels_wide_row(s, CHANNELS_WIDE, step, 7, s->rows);
+    else
+        return false;
+    return true;
 }
 
 /* `count` pixels, all channels, where a group has several. */
@@ -119,13 +127,8 @@ static void stencil_channels(const cx_stencil_channels *s) {
         channels_grouped(s);
         return;
     }
-    if (s->rows == 3 && s->taps_w == 3 && s->tap == 1 && s->step <= 2) {
-        if (s->step == 1)
-            channels_three(s, 1);
-        else
-            channels_three(s, 2);
-        return;
-    }
+    if (s->tap == 1 && s->step == 1 && channels_wide(s, 1)) return;
+    if (s->tap == 1 && s->step == 2 && channels_wide(s, 2)) return;
     const int64_t last = s->channels - LANES;
     for (int64_t at = 0; at < s->channels; at += LANES) {
         const int64_t c = at <= last ? at : last;

@@ -38,13 +38,13 @@ typedef struct norm_job {
     int64_t places_count; /* of one channel */
     int64_t channels, channel_stride[3];
     bool columns;
-    cx_row_blocks rows;        /* rows */
-    int64_t pixels, rest;      /* columns: rows of `lanes` elements; elements of a last, shorter row, or 0 */
-    int64_t lanes;             /* sums that a block makes beside one another: channel i % channels each */
-    int64_t blocks;            /* of one channel, or of all of them side by side */
-    int64_t units, task_units; /* what threads are given: a block of each channel; how many at once */
-    void *vectors, *partial;   /* mean, scale, shift, slope of each lane; two sums of each lane of each block */
-    double *sums;              /* two of each channel */
+    cx_row_blocks rows;   /* rows */
+    int64_t pixels, rest; /* columns: rows of `lanes` elements; elements of a last, shorter row, or 0 */
+    int64_t lanes;        /* sums that a block makes beside one another: channel i % channels each */
+    int64_t blocks;       /* of one channel, or of all of them side by side */
+    int64_t units, least_units, task_units; /* what threads are given: a block of each channel; how many at once */
+    void *vectors, *partial; /* mean, scale, shift, slope of each lane; two sums of each lane of each block */
+    double *sums;            /* two of each channel */
 } norm_job;
 
 typedef struct column_block {
@@ -94,7 +94,7 @@ static void cut_columns(norm_job *job, int tensors) {
     for (int t = 0; t < tensors && together > 1; ++t) p->stride[t][0] *= together;
     job->blocks = cx_ceil_div(job->pixels, block_pixels) + (job->rest > 0);
     job->units = job->blocks;
-    job->task_units = cx_ceil_div(task_elements, block_pixels * job->lanes);
+    job->least_units = cx_ceil_div(task_elements, block_pixels * job->lanes);
 }
 
 static void cut_rows(norm_job *job) {
@@ -102,7 +102,7 @@ static void cut_rows(norm_job *job) {
     job->lanes = job->channels;
     job->blocks = job->rows.count;
     job->units = job->blocks * job->channels;
-    job->task_units = cx_ceil_div(task_elements, job->rows.elements);
+    job->least_units = cx_ceil_div(task_elements, job->rows.elements);
 }
 
 /* The walk over `tensors` tensors, of which there is at least one place, and its scratch, which is the caller's to release. */

@@ -103,8 +103,9 @@ static void NAME(task)(void *context, int64_t index, int worker) {
 
 static void NAME(run)(norm_job *job, norm_pass pass) {
     job->pass = pass;
-    const int64_t tasks = cx_ceil_div(job->units, job->task_units);
-    cx_parallel_for(tasks, tasks > 1 ? cx_threads_get() : 1, NAME(task), job);
+    const int threads = job->units > job->least_units ? cx_threads_get() : 1;
+    job->task_units = cx_long_task(job->units, job->least_units, threads);
+    cx_parallel_for(cx_ceil_div(job->units, job->task_units), threads, NAME(task), job);
 }
 
 /* ---- From partial sums to channels ------------------------------------------------------------------------------ */

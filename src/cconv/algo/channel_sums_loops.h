@@ -75,15 +75,17 @@ static convx_status NAME(sums)(sum_job *job, bool columns, void *result) {
         job->blocks = job->rows.count;
         block_size = job->rows.elements;
     }
-    job->task_blocks = (task_elements + block_size - 1) / block_size;
     const int64_t all = columns ? job->blocks : job->blocks * job->channels;
+    const int64_t least = (task_elements + block_size - 1) / block_size;
+    const int threads = all > least ? cx_threads_get() : 1;
+    job->task_blocks = cx_long_task(all, least, threads);
     const int64_t tasks = (all + job->task_blocks - 1) / job->task_blocks;
     int64_t bytes;
     if (!cx_mul(job->blocks * job->channels, (int64_t)sizeof(REAL), &bytes)) return CONVX_OUT_OF_MEMORY;
     REAL *own = job->blocks > 1 ? cx_scratch_acquire((size_t)bytes) : NULL;
     if (job->blocks > 1 && !own) return CONVX_OUT_OF_MEMORY;
     job->partial = own ? own : result;
-    cx_parallel_for(tasks, tasks > 1 ? cx_threads_get() : 1, columns ? NAME(columns_task) : NAME(rows_task), job);
+    cx_parallel_for(tasks, threads, columns ? NAME(columns_task) : NAME(rows_task), job);
     if (!own) return CONVX_OK;
     REAL *sum = result;
     if (columns) {

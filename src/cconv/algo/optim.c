@@ -6,15 +6,20 @@
 #include "base/integer.h"
 #include "base/threads.h"
 
-enum { task_elements = 32768 }; /* less is not worth a thread's while */
+enum {
+    least_elements = 32768, /* less is not worth a thread's while */
+    page_elements = 1024    /* about; tasks are whole pages */
+};
 
 typedef struct sgd_job {
+    int64_t task; /* elements */
     const convx_sgd_params *params;
     const void *gradient;
     void *velocity, *parameter;
 } sgd_job;
 
 typedef struct adam_job {
+    int64_t task;
     const convx_adam_params *params;
     double rate, inverse_root; /* corrected for the memory's beginning with zeros */
     const void *gradient;
@@ -33,7 +38,7 @@ typedef struct adam_job {
 
 static void sgd_task(void *context, int64_t index, int worker) {
     const sgd_job *job = context;
-    const int64_t first = index * task_elements, n = cx_min(job->params->count - first, task_elements);
+    const int64_t first = index * job->task, n = cx_min(job->params->count - first, job->task);
     (void)worker;
     if (job->params->dtype == CONVX_FLOAT64)
         f64_sgd(job, first, n);
@@ -43,7 +48,7 @@ static void sgd_task(void *context, int64_t index, int worker) {
 
 static void adam_task(void *context, int64_t index, int worker) {
     const adam_job *job = context;
-    const int64_t first = index * task_elements, n = cx_min(job->params->count - first, task_elements);
+    const int64_t first = index * job->task, n = cx_min(job->params->count - first, job->task);
     (void)worker;
     if (job->params->dtype == CONVX_FLOAT64)
         f64_adam(job, first, n);
@@ -51,14 +56,15 @@ static void adam_task(void *context, int64_t index, int worker) {
         f32_adam(job, first, n);
 }
 
-static void run(int64_t count, cx_task task, void *job) {
-    const int64_t tasks = cx_ceil_div(count, task_elements);
-    cx_parallel_for(tasks, tasks > 1 ? cx_threads_get() : 1, task, job);
+static void run(int64_t count, int64_t *elements, cx_task task, void *job) {
+    const int threads = count > least_elements ? cx_threads_get() : 1;
+    *elements = cx_round_up(cx_long_task(count, least_elements, threads), page_elements);
+    cx_parallel_for(cx_ceil_div(count, *elements), threads, task, job);
 }
 
 void cx_sgd_step(const convx_sgd_params *params, const void *gradient, void *velocity, void *parameter) {
-    sgd_job job = {params, gradient, velocity, parameter};
-    run(params->count, sgd_task, &job);
+    sgd_job job = {.params = params, .gradient = gradient, .velocity = velocity, .parameter = parameter};
+    run(params->count, &job.task, sgd_task, &job);
 }
 
 void cx_adam_step(const convx_adam_params *params, const void *gradient, void *mean, void *square, void *largest_square,
@@ -72,5 +78,5 @@ void cx_adam_step(const convx_adam_params *params, const void *gradient, void *m
                     .square = square,
                     .largest = largest_square,
                     .parameter = parameter};
-    run(params->count, adam_task, &job);
+    run(params->count, &job.task, adam_task, &job);
 }

@@ -226,8 +226,8 @@ static void reduce_planes(const cx_pool_job *job) {
     const int64_t planes = job->batch * job->planes, places = a[0].in * a[1].in * a[2].in;
     const int64_t shared = a[0].windows[0].places * a[1].windows[0].places * a[2].windows[0].places;
     rows_run run = {job, places, job->divisor ? job->divisor : cx_max(1, shared), 0};
-    run.per_task = cx_round_up(cx_max(1, 32768 / places), job->kernels->lanes);
     const int threads = planes * places < 65536 ? 1 : cx_threads_get();
+    run.per_task = cx_round_up(cx_long_task(planes, cx_max(1, 32768 / places), threads), job->kernels->lanes);
     cx_parallel_for(cx_ceil_div(planes, run.per_task), threads, rows_task, &run);
 }
 

@@ -52,10 +52,10 @@ convx_status cx_pool_groups(const cx_pool_job *job) {
                 .in = a[0].in * a[1].in * a[2].in,
                 .out = a[0].out * a[1].out * a[2].out};
     g.count = g.planes / g.unit;
-    g.per_task = cx_max(1, task_elements / ((g.in + g.out) * g.unit));
     g.in_bytes = cx_align_up((size_t)(g.in * g.unit) * job->size);
     g.out_bytes = cx_align_up((size_t)(g.out * g.unit) * job->size);
     const int threads = g.planes * (g.in + g.out) < least_elements ? 1 : cx_threads_get();
+    g.per_task = cx_long_task(g.count, cx_max(1, task_elements / ((g.in + g.out) * g.unit)), threads);
     g.scratch = cx_scratch_acquire((g.in_bytes + 3 * g.out_bytes) * (size_t)threads);
     if (!g.scratch) return CONVX_OUT_OF_MEMORY;
     cx_parallel_for(cx_ceil_div(g.count, g.per_task), threads, task, &g);

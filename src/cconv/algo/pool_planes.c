@@ -523,13 +523,13 @@ convx_status cx_pool_planes(cx_pool_job *job) {
     g.pieces = planes * per_plane;
     const int64_t elements =
         job->axis[0].in * job->axis[1].in * g.width + job->axis[0].out * job->axis[1].out * g.out_width;
-    g.per_task = cx_max(1, task_elements / cx_max(1, elements / per_plane));
+    const int64_t least = cx_max(1, task_elements / cx_max(1, elements / per_plane));
+    const int threads = g.pieces <= least || planes * elements < least_elements ? 1 : cx_threads_get();
+    g.per_task = cx_long_task(g.pieces, least, threads);
     if (job->scatters) g.per_task = cx_round_up(g.per_task, per_plane);
-    const int64_t tasks = cx_ceil_div(g.pieces, g.per_task);
-    const int threads = tasks == 1 || planes * elements < least_elements ? 1 : cx_threads_get();
     if (!set_scratch(&g, threads)) return CONVX_OUT_OF_MEMORY;
     if (job->op == CX_POOL_ARGMAX) number_columns(&g);
-    cx_parallel_for(tasks, threads, task, &g);
+    cx_parallel_for(cx_ceil_div(g.pieces, g.per_task), threads, task, &g);
     cx_scratch_release(g.scratch);
     return CONVX_OK;
 }

@@ -8,6 +8,7 @@
 enum {
     task_products = 65536, /* less is not worth a thread's while */
     tasks_a_thread = 4,    /* so that one that is held up does not hold up all */
+    copy_products = 4,     /* done in the time of copying an element */
     few_panels = 4         /* what reads them does so in place, down its columns, too */
 };
 
@@ -44,17 +45,21 @@ static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) 
 
 /*
  * Into about as many tasks as wanted, at least half as many. Each packs its columns of b, and copies its rows of a if
- * they are copied: of all ways the one that packs and copies least.
+ * they are copied: of all ways the one that is done first, which packs and copies little and leaves no thread without
+ * a task while others do their last.
  */
-static void cut(product_job *j, int64_t wanted) {
+static void cut(product_job *j, int64_t wanted, int threads) {
+    const cx_gemm *gemm = j->gemm;
     double least = -1;
     for (int64_t rows = 1; rows <= cx_min(wanted, j->tiles); ++rows) {
-        const int64_t columns = cx_min(wanted / rows, j->panels);
-        if (2 * rows * columns < wanted && rows < cx_min(wanted, j->tiles)) continue;
-        const double copies = j->gemm->a.copy ? (double)columns * (double)j->gemm->m : 0;
-        const double work = copies + 1.5 * (double)rows * (double)j->gemm->n; /* packing takes longer */
-        if (least >= 0 && work >= least) continue;
-        least = work;
+        const int64_t columns = cx_min(wanted / rows, j->panels), tasks = rows * columns;
+        if (2 * tasks < wanted && rows < cx_min(wanted, j->tiles)) continue;
+        const double copies = gemm->a.copy ? (double)columns * (double)gemm->m : 0;
+        const double packs = copies + 1.5 * (double)rows * (double)gemm->n; /* packing takes longer */
+        const double work = (double)gemm->m * (double)gemm->n + copy_products * packs;
+        const double time = work * (double)cx_ceil_div(tasks, threads) / (double)tasks;
+        if (least >= 0 && time >= least) continue;
+        least = time;
         j->row_tasks = rows;
         j->column_tasks = columns;
     }
@@ -92,7 +97,7 @@ convx_status cx_product_run(const cx_kernels *kernels, const cx_product *p) {
     if (threads > 1) {
         const double most = products / task_products; /* at least 2 */
         const int64_t plenty = (int64_t)tasks_a_thread * threads;
-        cut(&job, most < (double)plenty ? (int64_t)most : plenty);
+        cut(&job, most < (double)plenty ? (int64_t)most : plenty, threads);
     }
     job.scratch_worker = cx_align_up(cx_gemm_scratch(kernels, &gemm, job.blocks));
     job.scratch = cx_scratch_acquire(job.scratch_worker * (size_t)threads);

@@ -13,6 +13,7 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "gemm/stack.h"
 
 typedef struct job {
     const cx_winograd *w;
@@ -97,19 +98,30 @@ void cx_winograd_pack(const cx_winograd *w, const cx_kernels *kernels, int threa
  */
 static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int64_t a_row, int64_t columns,
                      const char *b, int64_t panel_step, int64_t kn, char *products, int64_t product_row, size_t size,
-                     const cx_gemm_start *start) {
-    const cx_gemm_kernels *g = &kernels->gemm;
+                     cx_gemm_start start) {
+    const int64_t nr = kernels->gemm.nr, mr = kernels->gemm.mr;
     const bool panels = a_row == 1;
-    const int64_t tiles = cx_ceil_div(rows, g->mr), a_col = panels ? g->mr : 1;
-    for (int64_t n = 0, j = 0; n < columns; n += g->nr, ++j) {
-        const int64_t vectors = cx_ceil_div(cx_min(columns - n, g->nr), kernels->lanes);
-        const char *panel = b + (size_t)(j * panel_step) * size;
-        for (int64_t i = 0, left = tiles; left > 0; --left) {
-            const int64_t height = panels ? cx_min(g->mr, rows - i) : cx_ceil_div(rows - i, left);
-            g->tile[height][vectors](kn, a + (size_t)(i * (panels ? kn : a_row)) * size, a_row, a_col, panel,
-                                     products + (size_t)(i * product_row + n) * size, product_row, start);
-            i += height;
+    cx_gemm_stack stack = {.k = kn,
+                           .run = kn,
+                           .a_row = a_row,
+                           .a_col = panels ? mr : 1,
+                           .a_next = panels ? kn : a_row,
+                           .c_row = product_row,
+                           .start = start};
+    for (int64_t n = 0; n < columns; n += nr, b += (size_t)panel_step * size) {
+        const int64_t vectors = cx_ceil_div(cx_min(columns - n, nr), kernels->lanes);
+        char *c = products + (size_t)n * size;
+        if (!panels) {
+            cx_gemm_run_stack(kernels, stack, rows, vectors, a, b, c, NULL);
+            continue;
         }
+        const int64_t whole = rows / mr * mr;
+        stack.tiles = rows / mr;
+        kernels->gemm.tile[mr][vectors](&stack, a, b, c, NULL);
+        stack.tiles = 1;
+        if (rows > whole)
+            kernels->gemm.tile[rows - whole][vectors](&stack, a + (size_t)(whole * kn) * size, b,
+                                                      c + (size_t)(whole * product_row) * size, NULL);
     }
 }
 
@@ -128,17 +140,17 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
             block = j->filters + (size_t)group * group_bytes(w) + block_offset(w, o0, k0);
         else
             transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, filters);
-        const cx_gemm_start start = {.kind = k0 == 0 ? CX_START_ZERO : CX_START_RESULT};
+        const cx_gemm_start start = k0 == 0 ? CX_START_ZERO : CX_START_RESULT;
         for (int64_t p = 0; p < w->points; ++p) {
             const char *u = block + (size_t)(p * w->filter_point) * size,
                        *v = input + (size_t)(p * w->input_point) * size;
             char *m = products + (size_t)(p * w->product_point) * size;
             if (along_channels(w))
                 multiply(j->kernels, count, v + (size_t)k0 * size, w->input_row, on, u, kn * nr, kn, m, w->product_row,
-                         size, &start);
+                         size, start);
             else
                 multiply(j->kernels, cx_min(on, w->c.co - o0), u, 1, count, v + (size_t)(k0 * nr) * size, w->input_row,
-                         kn, m, w->product_row, size, &start);
+                         kn, m, w->product_row, size, start);
         }
     }
     const cx_correlation *c = &w->c;

@@ -14,6 +14,7 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "gemm/stack.h"
 
 #define PIECE       8   /* tiles transformed at a time */
 #define MOST_TILES  256 /* of a block: a panel of them fits the first cache */
@@ -234,20 +235,20 @@ static void multiply_task(void *context, int64_t index, int worker) {
         first_tile(l, j->last_piece - 1) + piece_tiles(l, j->last_piece - 1) - first_tile(l, j->first_piece);
     char *products = one_block(l) ? j->scratch + (size_t)worker * j->thread_bytes + l->strip_bytes
                                   : j->products + (size_t)index * l->product_bytes;
-    const cx_gemm_start start = {.kind = j->first_piece == 0 ? CX_START_ZERO : CX_START_RESULT};
-    const int64_t heights = cx_ceil_div(on, g->mr);
+    const cx_gemm_stack stack = {.k = tiles,
+                                 .run = tiles,
+                                 .a_row = 1,
+                                 .a_col = l->y_channels,
+                                 .a_next = 1,
+                                 .c_row = l->product_row,
+                                 .start = j->first_piece == 0 ? CX_START_ZERO : CX_START_RESULT};
     for (int64_t p = 0; p < l->points; ++p) {
         const char *gradients = j->y_values + (size_t)(p * l->y_point + o0) * size;
         const char *patches = j->x_values + (size_t)(p * l->x_point + panel0 * l->panel_step) * size;
         char *to = products + (size_t)(p * l->product_point) * size;
         for (int64_t n = 0; n < panels; ++n)
-            for (int64_t o = 0, left = heights; left > 0; --left) {
-                const int64_t height = cx_ceil_div(on - o, left);
-                g->tile[height][g->nv](tiles, gradients + (size_t)o * size, 1, l->y_channels,
-                                       patches + (size_t)(n * l->panel_step) * size,
-                                       to + (size_t)(o * l->product_row + n * g->nr) * size, l->product_row, &start);
-                o += height;
-            }
+            cx_gemm_run_stack(j->kernels, stack, on, g->nv, gradients, patches + (size_t)(n * l->panel_step) * size,
+                              to + (size_t)(n * g->nr) * size, NULL);
     }
     if (j->last_piece == l->pieces) store_filters(j, products, o0, on, panel0, panels);
 }

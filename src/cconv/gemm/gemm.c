@@ -5,6 +5,7 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "gemm/band.h"
+#include "gemm/stack.h"
 
 /* Elements of the second-level cache. Choosing an algorithm asks often: no division by a variable. */
 static int64_t level_elements(const cx_kernels *kernels) {
@@ -123,6 +124,7 @@ typedef struct block {
     bool a_tiles;      /* instead: tile by tile, [k][row] */
     int64_t m0, m1;
     const int64_t *row_offset; /* in c, of rows m0 ... */
+    bool even;                 /* the same from each row to the next */
     bool first, last;          /* block of k */
     int64_t stage_row;
 } block;
@@ -133,63 +135,79 @@ static bool evenly_spaced(const int64_t *offset, int64_t count) {
     return true;
 }
 
-/* One row of tiles: a panel against all rows of the block. stage: the dense place of its first tile, or NULL. */
-static void run_panel(const block *t, const char *panel, int64_t n0, int64_t columns, char *stage) {
+/* One panel of b, its place in c, and what its sums begin with. */
+typedef struct panel {
+    const char *b;
+    int64_t columns, vectors, offset[CX_GEMM_MAX_NR];
+    bool whole;  /* columns follow each other in c, in whole vectors */
+    char *stage; /* the dense place of the block's first row, or NULL */
+    cx_gemm_start start;
+    const void *bias;
+} panel;
+
+/* Rows i ... of the block, at equal distances if the panel is whole and there is no stage; else a tile at most. */
+static void run_rows(const block *t, const panel *p, int64_t i, int64_t rows, bool even) {
     const cx_gemm *gemm = t->gemm;
     const cx_gemm_kernels *g = &t->kernels->gemm;
-    const int lanes = t->kernels->lanes;
-    const int vectors = (int)cx_ceil_div(columns, lanes);
-    int64_t column_offset[CX_GEMM_MAX_NR];
-    const bool consecutive = cx_axis_offsets(&gemm->c_column, n0, columns, column_offset);
-    const bool whole = consecutive && columns == (int64_t)vectors * lanes;
+    const int64_t *row = t->row_offset + i;
+    const bool straight = p->whole && !p->stage && even;
+    cx_gemm_stack stack = {.k = t->kn,
+                           .run = t->run ? t->run : t->kn,
+                           .jump = t->jump,
+                           .a_row = t->a_tiles ? 1 : t->a_row,
+                           .a_col = t->a_tiles ? 0 : t->a_col,
+                           .a_next = t->a_tiles ? t->kn : t->a_row,
+                           .start = p->start};
+    _Alignas(64) char tile[CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8];
+    char *c;
+    if (straight) {
+        c = cx_at_mut(gemm->c, row[0] + p->offset[0], t->size);
+        stack.c_row = rows == 1 ? 0 : row[1] - row[0];
+    } else {
+        c = p->stage ? p->stage + (size_t)(i * t->stage_row) * t->size : tile;
+        stack.c_row = p->stage ? t->stage_row : g->nr;
+        if (p->start == CX_START_RESULT && !p->stage)
+            g->gather(c, stack.c_row, gemm->c, row, rows, p->offset, p->columns);
+    }
+    const void *bias = p->start == CX_START_ROWS ? cx_at(gemm->bias_rows, t->m0 + i, t->size) : p->bias;
+    cx_gemm_run_stack(t->kernels, stack, rows, p->vectors, cx_at(t->a, i * stack.a_next, t->size), p->b, c, bias);
+    if (t->last && gemm->activation != CONVX_ACT_NONE)
+        for (int64_t r = 0; r < rows; ++r)
+            t->kernels->activate(cx_at_mut(c, r * stack.c_row, t->size), p->columns, gemm->activation);
+    if (!straight && (t->last || !p->stage)) g->scatter(c, stack.c_row, gemm->c, row, rows, p->offset, p->columns);
+}
+
+/* A panel against all rows of the block. stage: the dense place of its first tile, or NULL. */
+static void run_panel(const block *t, const char *b, int64_t n0, int64_t columns, char *stage) {
+    const cx_gemm *gemm = t->gemm;
+    const int lanes = t->kernels->lanes, mr = t->kernels->gemm.mr;
+    panel p = {.b = b, .columns = columns, .vectors = cx_ceil_div(columns, lanes), .stage = stage};
+    const bool full = columns == p.vectors * lanes;
+    p.whole = cx_axis_offsets(&gemm->c_column, n0, columns, p.offset) && full;
 
     _Alignas(64) char bias_block[CX_GEMM_MAX_NR * 8];
-    cx_gemm_start start = {.kind = CX_START_ZERO};
     if (!t->first) {
-        start.kind = CX_START_RESULT;
+        p.start = CX_START_RESULT;
     } else if (gemm->bias_rows) {
-        start.kind = CX_START_ROWS;
+        p.start = CX_START_ROWS;
     } else if (gemm->bias_columns) {
-        start.kind = CX_START_COLUMNS;
-        start.bias = cx_at(gemm->bias_columns, n0, t->size);
-        if (columns != (int64_t)vectors * lanes) { /* never read past the caller's bias */
+        p.start = CX_START_COLUMNS;
+        p.bias = cx_at(gemm->bias_columns, n0, t->size);
+        if (!full) { /* never read past the caller's bias */
             memset(bias_block, 0, sizeof bias_block);
-            memcpy(bias_block, start.bias, (size_t)columns * t->size);
-            start.bias = bias_block;
+            memcpy(bias_block, p.bias, (size_t)columns * t->size);
+            p.bias = bias_block;
         }
     }
 
-    /* rows in tiles of nearly equal height */
-    const int64_t rows = t->m1 - t->m0, tiles = cx_ceil_div(rows, g->mr);
-    _Alignas(64) char tile[CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8];
-    int64_t i = 0;
-    for (int64_t left = tiles; left > 0; --left) {
-        const int64_t height = cx_gemm_tile_height(rows - i, left);
-        const int64_t a_row = t->a_tiles ? 1 : t->a_row, a_col = t->a_tiles ? height : t->a_col;
-        if (start.kind == CX_START_ROWS) start.bias = cx_at(gemm->bias_rows, t->m0 + i, t->size);
-        const char *a = t->a + i * (t->a_tiles ? t->kn : t->a_row) * (int64_t)t->size;
-        const int64_t *row = t->row_offset + i;
-        const bool straight = whole && !stage && evenly_spaced(row, height);
-        const int64_t run = t->run ? t->run : t->kn;
-        const cx_gemm_tile_runs kernel = g->tile_runs[height][vectors];
-        if (straight) {
-            void *c = cx_at_mut(gemm->c, row[0] + column_offset[0], t->size);
-            const int64_t ldc = height == 1 ? 0 : row[1] - row[0];
-            kernel(t->kn, a, a_row, a_col, run, t->jump, panel, c, ldc, &start);
-            if (t->last && gemm->activation != CONVX_ACT_NONE)
-                for (int64_t r = 0; r < height; ++r)
-                    t->kernels->activate(cx_at_mut(c, r * ldc, t->size), columns, gemm->activation);
-        } else {
-            char *at = stage ? stage + (size_t)(i * t->stage_row) * t->size : tile;
-            const int64_t ld = stage ? t->stage_row : g->nr;
-            if (start.kind == CX_START_RESULT && !stage)
-                g->gather(at, ld, gemm->c, row, height, column_offset, columns);
-            kernel(t->kn, a, a_row, a_col, run, t->jump, panel, at, ld, &start);
-            if (t->last && gemm->activation != CONVX_ACT_NONE)
-                for (int64_t r = 0; r < height; ++r)
-                    t->kernels->activate(cx_at_mut(at, r * ld, t->size), columns, gemm->activation);
-            if (t->last || !stage) g->scatter(at, ld, gemm->c, row, height, column_offset, columns);
-        }
+    const int64_t rows = t->m1 - t->m0, tiles = cx_ceil_div(rows, mr);
+    if (stage || (p.whole && t->even)) {
+        run_rows(t, &p, 0, rows, t->even);
+        return;
+    }
+    for (int64_t index = 0, i = 0; index < tiles; ++index) {
+        const int64_t height = cx_gemm_tile_height(rows, tiles, index);
+        run_rows(t, &p, i, height, evenly_spaced(t->row_offset + i, height));
         i += height;
     }
 }
@@ -310,6 +328,7 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
             take_a(&t, k0, scratch + l.a, row_offset, k_offset);
             cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
             t.row_offset = row_offset;
+            t.even = evenly_spaced(row_offset, t.m1 - m);
             t.stage_row = blocks.nc;
             for (int64_t n = n0, j = 0; n < n1; n += nr, ++j) {
                 const int64_t corner = (m - m0) * blocks.nc + j * nr;

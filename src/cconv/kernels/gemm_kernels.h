@@ -10,19 +10,23 @@
 #define CX_GEMM_MAX_NV 3
 #define CX_GEMM_MAX_NR 48
 
-/* What the sums of a tile begin with. */
-typedef struct cx_gemm_start {
-    enum { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_START_RESULT } kind;
-    const void *bias; /* an element a row, or an element a column */
-} cx_gemm_start;
+/* What the sums of a tile begin with: zero, the bias of their row or of their column, or what c holds. */
+typedef enum cx_gemm_start { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_START_RESULT } cx_gemm_start;
 
-/* c[rows][nv vectors] = start + a * b: a in place through two strides, b a packed panel. */
-typedef void (*cx_gemm_tile)(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c,
-                             int64_t ldc, const cx_gemm_start *start);
+/*
+ * Tiles of c one below the other, of as many rows each as the kernel has: c = start + a * b. Steps in elements. After
+ * every `run` of k, `jump` elements are left out of a.
+ */
+typedef struct cx_gemm_stack {
+    int64_t tiles, k, run, jump;
+    int64_t a_row, a_col; /* within a tile: to the next row, to the next k */
+    int64_t a_next;       /* from tile to tile, for each row */
+    int64_t c_row;        /* within a tile and from tile to tile */
+    cx_gemm_start start;
+} cx_gemm_stack;
 
-/* The same where `jump` elements are left out of a after every `run` of k. */
-typedef void (*cx_gemm_tile_runs)(int64_t k, const void *a, int64_t a_row, int64_t a_col, int64_t run, int64_t jump,
-                                  const void *b, void *c, int64_t ldc, const cx_gemm_start *start);
+/* a in place, b a packed panel; bias: an element a row or an element a column as the start says. */
+typedef void (*cx_gemm_tile)(const cx_gemm_stack *stack, const void *a, const void *b, void *c, const void *bias);
 
 /*
  * The patch matrix of one group of a tensor: element (pixel, channel, tap) is
@@ -44,7 +48,6 @@ typedef enum cx_patch_order { CX_TAPS_FASTEST, CX_CHANNELS_FASTEST } cx_patch_or
 typedef struct cx_gemm_kernels {
     int mr, nv, nr;                                 /* the largest tile: mr rows by nr = nv * lanes columns */
     const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0] unused */
-    const cx_gemm_tile_runs (*tile_runs)[CX_GEMM_MAX_NV + 1];
 
     /* dst[k][nr]: a panel whose columns are `pixels` <= nr pixels from `pixel` on, for rows k of (channel, tap). */
     void (*pack_pixel_panel)(const cx_patches *patches, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,
@@ -75,8 +78,10 @@ typedef struct cx_gemm_kernels {
     void (*spread_add)(void *dst, int64_t step, const void *src, int64_t n);
 } cx_gemm_kernels;
 
-/* Height of the next tile where `rows` rows are left for `tiles` tiles. */
-static inline int64_t cx_gemm_tile_height(int64_t rows, int64_t tiles) { return (rows + tiles - 1) / tiles; }
+/* Height of tile `index` where `rows` rows are shared among `tiles` tiles. */
+static inline int64_t cx_gemm_tile_height(int64_t rows, int64_t tiles, int64_t index) {
+    return rows / tiles + (index < rows % tiles);
+}
 
 /* Elements past the end of a pack buffer that a pack may overwrite. */
 #define CX_PACK_SLACK 32

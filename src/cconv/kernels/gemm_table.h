@@ -1,6 +1,6 @@
 /*
  * Template: the GEMM kernels of one table. Each tile height and width is a function of its own, so that accumulators
- * stay in registers. TILE(rows, nv) and TILE_ROW(rows, form) stand for text that C cannot generate by a function; undefined
+ * stay in registers. TILE(rows, nv) and TILE_ROW(rows) stand for text that C cannot generate by a function; undefined
  * at the bottom.
  */
 #ifndef CX_KERNELS_GEMM_TABLE_H
@@ -12,23 +12,18 @@
 #include "kernels/pack_pixel_panel.h"
 #include "kernels/pack_pixel_rows.h"
 
-#define TILE(rows, nv)                                                                                             \
-    static void tile_##rows##x##nv##_runs(int64_t k, const void *a, int64_t a_row, int64_t a_col, int64_t run,     \
-                                          int64_t jump, const void *b, void *c, int64_t ldc,                       \
-                                          const cx_gemm_start *start) {                                            \
-        gemm_tile(rows, nv, k, a, a_row, a_col, run, jump, b, c, ldc, start);                                      \
-    }                                                                                                              \
-    static void tile_##rows##x##nv(int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, void *c, \
-                                   int64_t ldc, const cx_gemm_start *start) {                                      \
-        tile_##rows##x##nv##_runs(k, a, a_row, a_col, k, 0, b, c, ldc, start);                                     \
+#define TILE(rows, nv)                                                                                \
+    static void tile_##rows##x##nv(const cx_gemm_stack *stack, const void *a, const void *b, void *c, \
+                                   const void *bias) {                                                \
+        gemm_tiles(rows, nv, stack, a, b, c, bias);                                                   \
     }
 
 #if GEMM_NV == 3
-#define TILES_OF(rows)       TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
-#define TILE_ROW(rows, form) {0, tile_##rows##x1##form, tile_##rows##x2##form, tile_##rows##x3##form}
+#define TILES_OF(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
+#define TILE_ROW(rows) {0, tile_##rows##x1, tile_##rows##x2, tile_##rows##x3}
 #else
-#define TILES_OF(rows)       TILE(rows, 1) TILE(rows, 2)
-#define TILE_ROW(rows, form) {0, tile_##rows##x1##form, tile_##rows##x2##form}
+#define TILES_OF(rows) TILE(rows, 1) TILE(rows, 2)
+#define TILE_ROW(rows) {0, tile_##rows##x1, tile_##rows##x2}
 #endif
 
 TILES_OF(1)
@@ -46,24 +41,22 @@ TILES_OF(8)
 
 /* clang-format off */
 #if GEMM_MR == 8
-#define GEMM_TILES(form) {{0}, TILE_ROW(1, form), TILE_ROW(2, form), TILE_ROW(3, form), TILE_ROW(4, form), TILE_ROW(5, form), TILE_ROW(6, form), TILE_ROW(7, form), TILE_ROW(8, form)}
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6), TILE_ROW(7), TILE_ROW(8)}
 #elif GEMM_MR == 6
-#define GEMM_TILES(form) {{0}, TILE_ROW(1, form), TILE_ROW(2, form), TILE_ROW(3, form), TILE_ROW(4, form), TILE_ROW(5, form), TILE_ROW(6, form)}
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6)}
 #else
-#define GEMM_TILES(form) {{0}, TILE_ROW(1, form), TILE_ROW(2, form), TILE_ROW(3, form), TILE_ROW(4, form)}
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4)}
 #endif
 /* clang-format on */
 
-static const cx_gemm_tile gemm_tiles[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1] = GEMM_TILES();
-static const cx_gemm_tile_runs gemm_tiles_runs[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1] = GEMM_TILES(_runs);
+static const cx_gemm_tile gemm_tile_table[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1] = GEMM_TILES;
 
 #define GEMM_KERNELS                          \
     {                                         \
         .mr = GEMM_MR,                        \
         .nv = GEMM_NV,                        \
         .nr = GEMM_NR,                        \
-        .tile = gemm_tiles,                   \
-        .tile_runs = gemm_tiles_runs,         \
+        .tile = gemm_tile_table,              \
         .pack_pixel_panel = pack_pixel_panel, \
         .pack_pixel_rows = pack_pixel_rows,   \
         .pack_patch_panel = pack_patch_panel, \

@@ -151,12 +151,13 @@ static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t r
 static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_offset, int64_t kn, void *dst_void) {
     const real *src = src_void;
     real *dst = dst_void;
+    const int64_t tiles = (rows + GEMM_MR - 1) / GEMM_MR;
     for (int64_t k0 = 0; k0 < kn; k0 += TILE_STEP) {
         const int64_t k1 = kn - k0 < TILE_STEP ? kn : k0 + TILE_STEP;
         const int64_t *next = k_offset + (k0 + (4 + 1) * TILE_STEP <= kn ? k0 + 4 * TILE_STEP : k0);
         int64_t i = 0;
-        for (int64_t left = (rows + GEMM_MR - 1) / GEMM_MR; left > 0; --left) {
-            const int64_t height = cx_gemm_tile_height(rows - i, left);
+        for (int64_t tile = 0; tile < tiles; ++tile) {
+            const int64_t height = cx_gemm_tile_height(rows, tiles, tile);
             real *to = dst + i * kn + k0 * height;
             for (int64_t k = 0; k < k1 - k0; ++k) __builtin_prefetch(src + next[k] + i);
             /* what a vector writes too much, the next k covers; and nothing is read past a row */

@@ -8,7 +8,7 @@
 enum {
     task_products = 65536, /* less is not worth a thread's while */
     tasks_a_thread = 4,    /* so that one that is held up does not hold up all */
-    copy_products = 4,     /* done in the time of copying an element */
+    copy_products = 11,    /* done in the time of copying an element */
     few_panels = 4         /* what reads them does so in place, down its columns, too */
 };
 
@@ -40,24 +40,33 @@ static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) 
         const int64_t most = cx_max((int64_t)cx_cpu_get()->l1d / size / 2 / nr, CX_GEMM_SHORT_K);
         blocks.kc = cx_min(blocks.kc, cx_even_part(gemm->k, most, 8));
     }
+    /* A copy of a is made for each block of columns: one, if it leaves the copy a quarter of the second level. */
+    const int64_t level = (int64_t)cx_cpu_get()->l2 / size, columns = cx_round_up(gemm->n, nr);
+    if (gemm->a.copy && blocks.kc >= gemm->k && columns * gemm->k <= level / 4 * 3) {
+        blocks.nc = columns;
+        blocks.mc = cx_even_part(gemm->m, level / 4 / gemm->k, kernels->gemm.mr);
+    }
     return blocks;
 }
 
 /*
- * Into about as many tasks as wanted, at least half as many. Each packs its columns of b, and copies its rows of a if
- * they are copied: of all ways the one that is done first, which packs and copies little and leaves no thread without
- * a task while others do their last.
+ * Into about as many tasks as wanted, at least half as many. Each packs its columns of b and, if they are copied, copies
+ * its rows of a, for each block of columns unless they are one block: of all ways the one that is done first, which packs
+ * and copies little and leaves no thread without a task while others do their last.
  */
 static void cut(product_job *j, int64_t wanted, int threads) {
     const cx_gemm *gemm = j->gemm;
+    const double m = (double)gemm->m, n = (double)gemm->n;
     double least = -1;
     for (int64_t rows = 1; rows <= cx_min(wanted, j->tiles); ++rows) {
         const int64_t columns = cx_min(wanted / rows, j->panels), tasks = rows * columns;
         if (2 * tasks < wanted && rows < cx_min(wanted, j->tiles)) continue;
-        const double copies = gemm->a.copy ? (double)columns * (double)gemm->m : 0;
-        const double packs = copies + 1.5 * (double)rows * (double)gemm->n; /* packing takes longer */
-        const double work = (double)gemm->m * (double)gemm->n + copy_products * packs;
-        const double time = work * (double)cx_ceil_div(tasks, threads) / (double)tasks;
+        const bool kept = cx_ceil_div(gemm->m, rows) <= j->blocks.mc && gemm->k <= j->blocks.kc;
+        const int64_t blocks = kept ? 1 : cx_ceil_div(cx_ceil_div(gemm->n, columns), j->blocks.nc);
+        const double copies = gemm->a.copy ? (double)(columns * blocks) * m : 0;
+        const double packs = 1.5 * (double)rows * n; /* take longer */
+        const double time =
+            (m * n + copy_products * (copies + packs)) * (double)cx_ceil_div(tasks, threads) / (double)tasks;
         if (least >= 0 && time >= least) continue;
         least = time;
         j->row_tasks = rows;

@@ -255,8 +255,8 @@ static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, i
     }
 }
 
-/* Sets the block's view of a: in place where it is affine, else through a row-major copy. */
-static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_t *k_offset) {
+/* Sets the block's view of a: in place where it is affine, else through a copy, of matrices kept if it is there. */
+static void take_a(block *t, int64_t k0, bool kept, char *copy, int64_t *row_offset, int64_t *k_offset) {
     const cx_gemm_rows *a = &t->gemm->a;
     const int64_t rows = t->m1 - t->m0, ld = copied_row(t->kernels, t->kn);
     if (t->kn == 0) {
@@ -282,10 +282,14 @@ static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_
         }
         return;
     } else {
-        cx_axis_offsets(&a->row, t->m0, rows, row_offset);
-        cx_axis_offsets(&a->k, k0, t->kn, k_offset);
-        if (rows_as_tiles(a)) {
-            t->a_tiles = true;
+        t->a_tiles = rows_as_tiles(a);
+        if (!kept) {
+            cx_axis_offsets(&a->row, t->m0, rows, row_offset);
+            cx_axis_offsets(&a->k, k0, t->kn, k_offset);
+        }
+        if (kept) {
+            /* as it is */
+        } else if (t->a_tiles) {
             t->kernels->gemm.pack_row_tiles(cx_at(a->base, row_offset[0], t->size), rows, k_offset, t->kn, copy);
         } else {
             t->kernels->gemm.pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, ld);
@@ -296,9 +300,9 @@ static void take_a(block *t, int64_t k0, char *copy, int64_t *row_offset, int64_
     t->a_col = 1;
 }
 
+/* kept: the copy of a that the last block of columns made serves this one as well. */
 static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
-                      int64_t n0, int64_t n1, char *scratch) {
-    blocks = fit_blocks(kernels, gemm, blocks);
+                      int64_t n0, int64_t n1, bool kept, char *scratch) {
     const layout l = scratch_layout(kernels, gemm, blocks);
     const size_t size = cx_dtype_size(kernels->dtype);
     const int nr = kernels->gemm.nr;
@@ -325,7 +329,7 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
             block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = next};
             t.first = k0 == 0;
             t.last = k0 + kn == gemm->k;
-            take_a(&t, k0, scratch + l.a, row_offset, k_offset);
+            take_a(&t, k0, kept, scratch + l.a, row_offset, k_offset);
             cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
             t.row_offset = row_offset;
             t.even = evenly_spaced(row_offset, t.m1 - m);
@@ -342,6 +346,8 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
 
 void cx_gemm_run(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
                  int64_t n0, int64_t n1, void *scratch) {
+    blocks = fit_blocks(kernels, gemm, blocks);
+    const bool one = !gemm->a.patches && m1 - m0 <= blocks.mc && gemm->k <= blocks.kc;
     for (int64_t n = n0; n < n1; n += blocks.nc)
-        run_block(kernels, gemm, blocks, m0, m1, n, cx_min(n + blocks.nc, n1), scratch);
+        run_block(kernels, gemm, blocks, m0, m1, n, cx_min(n + blocks.nc, n1), one && n > n0, scratch);
 }

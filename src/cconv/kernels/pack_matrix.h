@@ -149,27 +149,39 @@ static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t r
 #define TILE_STEP 8
 
 static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_offset, int64_t kn, void *dst_void) {
-    const real *src = src_void;
-    real *dst = dst_void;
     const int64_t tiles = (rows + GEMM_MR - 1) / GEMM_MR;
     for (int64_t k0 = 0; k0 < kn; k0 += TILE_STEP) {
-        const int64_t k1 = kn - k0 < TILE_STEP ? kn : k0 + TILE_STEP;
-        const int64_t *next = k_offset + (k0 + (4 + 1) * TILE_STEP <= kn ? k0 + 4 * TILE_STEP : k0);
+        const int64_t count = kn - k0 < TILE_STEP ? kn - k0 : TILE_STEP;
+        const int64_t ahead = k0 + (4 + 1) * TILE_STEP <= kn ? 4 * TILE_STEP : 0;
+        const real *row[TILE_STEP], *next[TILE_STEP];
+        for (int64_t k = 0; k < count; ++k) {
+            row[k] = (const real *)src_void + k_offset[k0 + k];
+            next[k] = (const real *)src_void + k_offset[k0 + k + ahead];
+        }
         int64_t i = 0;
         for (int64_t tile = 0; tile < tiles; ++tile) {
             const int64_t height = cx_gemm_tile_height(rows, tiles, tile);
-            real *to = dst + i * kn + k0 * height;
-            for (int64_t k = 0; k < k1 - k0; ++k) __builtin_prefetch(src + next[k] + i);
+            real *to = (real *)dst_void + i * kn + k0 * height;
             /* what a vector writes too much, the next k covers; and nothing is read past a row */
-            if (height <= LANES && i + LANES <= rows && k1 + LANES < kn)
-                for (int64_t k = k0; k < k1; ++k, to += height) v_store(to, v_load(src + k_offset[k] + i));
-            else
-                for (int64_t k = k0; k < k1; ++k, to += height)
-                    for (int64_t r = 0; r < height; ++r) to[r] = src[k_offset[k] + i + r];
+            int64_t vectors = height > LANES || i + LANES > rows ? 0 : count;
+            while (vectors > 0 && (kn - k0 - vectors + 1) * height < LANES) --vectors;
+            if (vectors == TILE_STEP) {
+#pragma GCC unroll 8
+                for (int64_t k = 0; k < TILE_STEP; ++k, to += height) {
+                    __builtin_prefetch(next[k] + i);
+                    v_store(to, v_load(row[k] + i));
+                }
+            } else {
+                for (int64_t k = 0; k < vectors; ++k, to += height) v_store(to, v_load(row[k] + i));
+                for (int64_t k = vectors; k < count; ++k, to += height)
+                    for (int64_t r = 0; r < height; ++r) to[r] = row[k][i + r];
+            }
             i += height;
         }
     }
 }
+
+#undef TILE_STEP
 
 /* Rows whose elements follow each other in memory, `first` being that of row 0 in a column with the offset 0. */
 static void scatter_columns(const real *tile, int64_t ld, real *first, int64_t rows, const int64_t *column_offset,

@@ -167,6 +167,12 @@ POOL_INLINE pool_item pool_at(const cx_pool_op op, const real *x, int64_t index)
 POOL_INLINE void pool_few_taps(const cx_pool_op op, real *to, const real *x, const int64_t offset[4], int64_t taps,
                                int64_t unit, real by, bool power) {
     const vec divisor = v_splat(by), inverse = v_splat(1 / by);
+    if (taps == 1 && (op == CX_POOL_MAX || by == 1)) { /* a copy */
+        x += offset[0];
+        for (int64_t c = 0; c + LANES < unit; c += LANES) v_store(to + c, v_load(x + c));
+        v_store(to + unit - LANES, v_load(x + unit - LANES));
+        return;
+    }
     for (int64_t at = 0; at < unit; at += LANES) {
         const int64_t c = at + LANES > unit ? unit - LANES : at;
         pool_item item = pool_at(op, x + offset[0] + c, 0);

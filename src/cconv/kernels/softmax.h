@@ -28,7 +28,7 @@ static void columns_forward(const cx_softmax_args *a, int vectors) {
     real aside[COLUMN_VECTORS * LANES]; /* for powers that nobody needs */
     real *to = a->log ? aside : y;
     const int64_t to_step = a->log ? 0 : a->result_step;
-    for (int v = 0; v < COLUMN_VECTORS; ++v) {
+    for (int v = 0; v < vectors; ++v) {
         greatest[v] = v_splat(-(real)INFINITY);
         sum[v] = v_zero();
     }
@@ -36,7 +36,8 @@ static void columns_forward(const cx_softmax_args *a, int vectors) {
         _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) greatest[v] =
             v_at_least(greatest[v], v_load(x + k * a->x_step + v * LANES));
     for (int64_t block = 0; block < a->n; block += SUM_BLOCK) {
-        vec part[COLUMN_VECTORS] = {v_zero()};
+        vec part[COLUMN_VECTORS];
+        for (int v = 0; v < vectors; ++v) part[v] = v_zero();
         for (int64_t k = block; k < a->n && k < block + SUM_BLOCK; ++k)
             _Pragma("GCC unroll 1") for (int v = 0; v < vectors; ++v) {
                 const vec power = v_exp(v_load(x + k * a->x_step + v * LANES) - greatest[v]);

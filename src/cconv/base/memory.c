@@ -7,11 +7,15 @@
 #include <malloc.h>
 #else
 #include <pthread.h>
+#include <sys/mman.h>
 #endif
 
 /* A thread keeps at most one block, of at most this size: what all but the largest layers need. Given back each time, blocks of
  * changing sizes would leave holes in the heap that grow with every new shape. */
 enum { KEPT_MAX = 16 << 20 };
+
+/* Scratch from an eighth of this on lies in huge pages where the system has them: a page fault each, instead of 512. */
+enum { HUGE_PAGE = 2 << 20 };
 
 #ifdef CONVX_FAULTS
 static _Atomic int64_t faults_after = -1;
@@ -97,24 +101,41 @@ __attribute__((destructor(101))) static void delete_key(void) {
 
 #endif
 
+/*
+ * At least *size bytes; *size becomes what there are. A block that will be kept has room for every later one: only pages
+ * that are used take memory, and those that have been are there the next time.
+ */
+static void *scratch_alloc(size_t *size) {
+#ifdef MADV_HUGEPAGE
+    const size_t pages = (*size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, room = pages < KEPT_MAX ? KEPT_MAX : pages;
+    void *block;
+    if (*size >= HUGE_PAGE / 8 && posix_memalign(&block, HUGE_PAGE, room) == 0) {
+        madvise(block, room, MADV_HUGEPAGE); /* refused: then they are small ones */
+        *size = room;
+        return block;
+    }
+#endif
+    return system_alloc(*size);
+}
+
 void *cx_scratch_acquire(size_t size) {
-    if (fault_is_due() || size > (size_t)PTRDIFF_MAX - sizeof(header) - CX_ALIGNMENT) return NULL;
+    if (fault_is_due() || size > (size_t)PTRDIFF_MAX - sizeof(header) - HUGE_PAGE) return NULL;
     header *block = kept;
     if (block && block->size >= size) {
         kept = NULL;
         return block + 1;
     }
-    size = cx_align_up(size);
-    block = system_alloc(sizeof(header) + size);
+    size = cx_align_up(size) + sizeof(header);
+    block = scratch_alloc(&size);
     if (!block) return NULL;
-    block->size = size;
+    block->size = size - sizeof(header);
     return block + 1;
 }
 
 void cx_scratch_release(void *scratch) {
     if (!scratch) return;
     header *block = (header *)scratch - 1;
-    if (block->size <= KEPT_MAX && (!kept || kept->size < block->size) && free_at_thread_exit()) {
+    if (block->size + sizeof(header) <= KEPT_MAX && (!kept || kept->size < block->size) && free_at_thread_exit()) {
         header *smaller = kept;
         kept = block;
         block = smaller;

@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 #include <string.h>
+#ifndef _WIN32
+#include <sys/mman.h>
+#endif
 
 #include "base/memory.h"
 
@@ -44,6 +47,18 @@ static void a_thread_gets_its_last_block_again(void) {
     CHECK(cx_scratch_acquire(1 << 20) == first);
     cx_scratch_release(first);
 }
+
+#ifdef MADV_HUGEPAGE
+static void pages_in_use_stay_in_use_when_more_is_asked_for(void) {
+    char *small = cx_scratch_acquire(1 << 20);
+    CHECK(small);
+    memset(small, 7, 1 << 20);
+    cx_scratch_release(small);
+    char *large = cx_scratch_acquire(12 << 20);
+    CHECK(large == small && large[0] == 7 && large[(1 << 20) - 1] == 7);
+    cx_scratch_release(large);
+}
+#endif
 
 static void *use_scratch(void *unused) {
     (void)unused;
@@ -107,6 +122,9 @@ int main(void) {
     RUN(blocks_are_aligned_and_wholly_usable);
     RUN(releasing_null_does_nothing);
     RUN(a_thread_gets_its_last_block_again);
+#ifdef MADV_HUGEPAGE
+    RUN(pages_in_use_stay_in_use_when_more_is_asked_for);
+#endif
     RUN(threads_that_end_give_their_block_back);
     RUN(sizes_that_cannot_be_had_give_null);
     RUN(an_injected_fault_strikes_after_as_many_allocations_as_said);

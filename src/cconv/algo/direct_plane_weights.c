@@ -40,7 +40,6 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
         if (c->taps[d] < 1 || c->taps[d] > CX_PLANE_TAPS || c->step[d] > 2) return false;
         if (c->taps[d] > 1 && c->tap_step[d] != 1) return false;
     }
-    if (c->taps[1] < 2) return false;
     /* Many taps take the same columns apart again and again: row buffers do it once. */
     if (c->step[2] == 2 && c->taps[2] > 6 && c->grid[2] > 2 * kernels->lanes) return false;
     const int lanes = kernels->lanes;

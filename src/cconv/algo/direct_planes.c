@@ -37,6 +37,12 @@ static double plane_cycles(const setup *s, int lanes) {
     return 60 + 1.5 * (double)table_rows(c, c->grid[1]) + vectors * height * (2 + taps * each);
 }
 
+/* With one row of taps, rows share no source: then those of some length are faster from row buffers. */
+static bool row_buffers_serve(const cx_correlation *c, int lanes) {
+    const int64_t vectors = c->grid[1] == 1 ? 64 : c->taps[2] <= 5 ? 16 : 4;
+    return c->grid[2] > vectors * lanes;
+}
+
 static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s) {
     if (conv->in_channels != 1 || conv->out_channels != 1 || conv->padding_mode != CONVX_PAD_ZEROS) return false;
     if (cx_correlation_count(conv) != 1) return false;
@@ -47,7 +53,7 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
         if (c->taps[d] < 1 || c->taps[d] > CX_PLANE_TAPS || c->step[d] > 2) return false;
         if (c->taps[d] > 1 && c->tap_step[d] != 1) return false;
     }
-    if (c->taps[1] < 2 || c->grid[2] > MOST_COLUMNS) return false;
+    if (c->grid[2] > MOST_COLUMNS || (c->taps[1] == 1 && row_buffers_serve(c, kernels->lanes))) return false;
     const int lanes = kernels->lanes;
     s->columns = (cx_stencil_columns){
         .width = c->grid[2], .origin = c->origin[2], .extent = c->extent[2], .step = c->step[2], .taps = c->taps[2]};

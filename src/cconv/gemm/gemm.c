@@ -145,7 +145,12 @@ typedef struct panel {
     const void *bias;
 } panel;
 
-/* Rows i ... of the block, at equal distances if the panel is whole and there is no stage; else a tile at most. */
+enum { TILE_BYTES = CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8 };
+
+/*
+ * Rows i ... of the block. If the panel is not whole or their distances are not even, and there is no stage, then no more
+ * than fit into TILE_BYTES.
+ */
 static void run_rows(const block *t, const panel *p, int64_t i, int64_t rows, bool even) {
     const cx_gemm *gemm = t->gemm;
     const cx_gemm_kernels *g = &t->kernels->gemm;
@@ -158,14 +163,14 @@ static void run_rows(const block *t, const panel *p, int64_t i, int64_t rows, bo
                            .a_col = t->a_tiles ? 0 : t->a_col,
                            .a_next = t->a_tiles ? t->kn : t->a_row,
                            .start = p->start};
-    _Alignas(64) char tile[CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8];
+    _Alignas(64) char tile[TILE_BYTES];
     char *c;
     if (straight) {
         c = cx_at_mut(gemm->c, row[0] + p->offset[0], t->size);
         stack.c_row = rows == 1 ? 0 : row[1] - row[0];
     } else {
         c = p->stage ? p->stage + (size_t)(i * t->stage_row) * t->size : tile;
-        stack.c_row = p->stage ? t->stage_row : g->nr;
+        stack.c_row = p->stage ? t->stage_row : p->vectors * t->kernels->lanes;
         if (p->start == CX_START_RESULT && !p->stage)
             g->gather(c, stack.c_row, gemm->c, row, rows, p->offset, p->columns);
     }
@@ -205,10 +210,10 @@ static void run_panel(const block *t, const char *b, int64_t n0, int64_t columns
         run_rows(t, &p, 0, rows, t->even);
         return;
     }
-    for (int64_t index = 0, i = 0; index < tiles; ++index) {
-        const int64_t height = cx_gemm_tile_height(rows, tiles, index);
-        run_rows(t, &p, i, height, evenly_spaced(t->row_offset + i, height));
-        i += height;
+    const int64_t tile = mr * p.vectors * lanes * (int64_t)t->size, together = p.whole ? 1 : TILE_BYTES / tile;
+    for (int64_t index = 0, i = 0, next; index < tiles; index += together, i = next) {
+        next = cx_share_begin(rows, tiles, cx_min(index + together, tiles));
+        run_rows(t, &p, i, next - i, evenly_spaced(t->row_offset + i, next - i));
     }
 }
 

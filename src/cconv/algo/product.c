@@ -9,7 +9,7 @@ enum {
     task_products = 65536, /* less is not worth a thread's while */
     tasks_a_thread = 4,    /* so that one that is held up does not hold up all */
     copy_products = 11,    /* done in the time of copying an element */
-    few_panels = 4         /* what reads them does so in place, down its columns, too */
+    few_panels = 4
 };
 
 typedef struct product_job {
@@ -74,7 +74,43 @@ static void cut(product_job *j, int64_t wanted, int threads) {
     }
 }
 
-convx_status cx_product_run(const cx_kernels *kernels, const cx_product *p) {
+/* The same product of the transposed matrices. */
+static cx_product transposed(const cx_product *p) {
+    return (cx_product){.m = p->n,
+                        .n = p->m,
+                        .k = p->k,
+                        .a = p->b,
+                        .b = p->a,
+                        .c = p->c,
+                        .bias_rows = p->bias_columns,
+                        .bias_columns = p->bias_rows,
+                        .a_strides = {p->b_strides[1], p->b_strides[0]},
+                        .b_strides = {p->a_strides[1], p->a_strides[0]},
+                        .c_strides = {p->c_strides[1], p->c_strides[0]}};
+}
+
+/* What reads few panels does so in place, down its columns, too. */
+static bool copies_a(const cx_kernels *kernels, const cx_product *p) {
+    return p->a_strides[1] != 1 && p->k > 1 && p->n > few_panels * kernels->gemm.nr;
+}
+
+/* Beside the products: packing, reading down columns, storing across, and lanes of panels that are not full. */
+static double overhead(const cx_kernels *kernels, const cx_product *p) {
+    const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
+    const double idle = (double)(cx_round_up(p->n, kernels->gemm.nr) - p->n) * m * k / copy_products;
+    const double columns = copies_a(kernels, p) ? 1 : 1.5;
+    return 1.5 * n * k + (p->a_strides[1] == 1 ? 0 : columns * m * k) + (p->c_strides[1] == 1 ? 0 : 1.5 * m * n) + idle;
+}
+
+/* A result that is stored across is stored once: where blocks of k came back to it, it would be read across as well. */
+static bool better_transposed(const cx_kernels *kernels, const cx_product *p, const cx_product *other) {
+    if (p->c_strides[0] == 1 || p->c_strides[1] != 1) return false;
+    const cx_gemm_blocks blocks = cx_gemm_blocks_for(kernels, other->m, other->n, other->k, copies_a(kernels, other));
+    return blocks.kc >= p->k && overhead(kernels, other) < overhead(kernels, p);
+}
+
+convx_status cx_product_run(const cx_kernels *kernels, const cx_product *given) {
+    const cx_product other = transposed(given), *p = better_transposed(kernels, given, &other) ? &other : given;
     const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr), tiles = cx_ceil_div(p->m, kernels->gemm.mr);
     const cx_gemm gemm = {
         .m = p->m,
@@ -83,7 +119,7 @@ convx_status cx_product_run(const cx_kernels *kernels, const cx_product *p) {
         .a = {.base = p->a,
               .row = cx_axis_line(p->m, p->a_strides[0]),
               .k = cx_axis_line(p->k, p->a_strides[1]),
-              .copy = p->a_strides[1] != 1 && p->k > 1 && panels > few_panels},
+              .copy = copies_a(kernels, p)},
         .b = {.kind = CX_PANELS_MATRIX,
               .base = p->b,
               .k = cx_axis_line(p->k, p->b_strides[0]),
@@ -91,7 +127,8 @@ convx_status cx_product_run(const cx_kernels *kernels, const cx_product *p) {
         .c = p->c,
         .c_row = cx_axis_line(p->m, p->c_strides[0]),
         .c_column = cx_axis_line(p->n, p->c_strides[1]),
-        .bias_columns = p->bias,
+        .bias_rows = p->bias_rows,
+        .bias_columns = p->bias_columns,
         .activation = CONVX_ACT_NONE,
     };
     const double products = (double)p->m * (double)p->n * (double)p->k;

@@ -4,11 +4,14 @@
 
 #include "kernels/kernels.h"
 
-/* c[i, j] = bias[j] + sum over p < k of a[i, p] b[p, j]; strides of (i, j), (i, p), (p, j). bias: contiguous, or NULL. */
+/*
+ * c[i, j] = bias + sum over p < k of a[i, p] b[p, j]; strides of (i, j), (i, p), (p, j). At most one bias, contiguous: an
+ * element for each i or for each j.
+ */
 typedef struct cx_product {
     int64_t m, n, k; /* none of them zero */
     int64_t c_strides[2], a_strides[2], b_strides[2];
-    const void *a, *b, *bias;
+    const void *a, *b, *bias_rows, *bias_columns;
     void *c;
 } cx_product;
 

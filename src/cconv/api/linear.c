@@ -76,7 +76,7 @@ static cx_product product_of(const convx_linear_params *p, convx_pass pass, cons
                             .b_strides = {w[1], w[0]},
                             .a = args->input,
                             .b = args->weight,
-                            .bias = args->bias,
+                            .bias_columns = args->bias,
                             .c = args->result};
     if (pass == CONVX_INPUT_GRADIENT)
         return (cx_product){.m = p->rows,

@@ -92,7 +92,7 @@ def test_explain_lists_each_candidate_with_cost_or_reason_and_marks_the_one_that
     assert algorithm in ("auto", plan.algorithm)
 
 
-def test_auto_runs_the_cheapest_of_those_that_accept():
+def test_auto_runs_the_cheapest_of_those_that_accept_winograd_which_rounds_more_only_to_save_an_eighth():
     for x_shape, w_shape, groups in (
         ((1, 64, 28, 28), (64, 64, 3, 3), 1),
         ((1, 64, 56, 56), (64, 1, 3, 3), 64),
@@ -101,7 +101,7 @@ def test_auto_runs_the_cheapest_of_those_that_accept():
         plan = convx.plan_conv(x_shape, np.ones(w_shape, np.float32), padding=1, groups=groups)
         lines = [line for line in plan.explain().splitlines() if not re.search("on request|last resort", line)]
         costs = dict(re.findall(r"^ *(\w+) +([\d.e+]+) cycles", "\n".join(lines), re.MULTILINE))
-        costs = {name: float(cost) for name, cost in costs.items()}
+        costs = {name: float(cost) * (1.15 if name.startswith("winograd") else 1) for name, cost in costs.items()}
         assert 1 < len(costs) < len(CANDIDATES)
         assert costs[plan.algorithm] == min(costs.values()), plan.explain()
 

@@ -67,9 +67,7 @@ def compare(theirs, ours, tolerance):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-9)])
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_network_with_the_parameters_of_torch_follows_its_training(name, dtype, tolerance, channels_last):
-    # Not seed 0: in its seventh step with momentum a window of the max pool has two values 6e-7 apart, and rounding
-    # decides which of them gets the gradient.
-    torch.manual_seed(1)
+    torch.manual_seed(0)
     theirs = network(torch.nn).to(dtype)
     ours = network(Typed(torch.empty(0, dtype=dtype).numpy().dtype))
     ours.load_state_dict(theirs.state_dict())

@@ -34,7 +34,8 @@ typedef struct cx_algorithm {
     /* Weights into the form that run() finds in tensors->packed. NULL where packed_bytes is always 0. */
     void (*pack)(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
                  void *packed);
-    double auto_above; /* auto asks only when what it has found costs more */
+    double auto_above;  /* auto asks only when what it has found costs more */
+    double auto_weight; /* and counts its cost so many times: above 1 for one that rounds more */
 } cx_algorithm;
 
 extern const cx_algorithm cx_algorithm_gemm;

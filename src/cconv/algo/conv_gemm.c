@@ -666,4 +666,4 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     }
 }
 
-const cx_algorithm cx_algorithm_gemm = {CONVX_ALGO_GEMM, decide, run, pack, CALL_COST};
+const cx_algorithm cx_algorithm_gemm = {CONVX_ALGO_GEMM, decide, run, pack, CALL_COST, 1};

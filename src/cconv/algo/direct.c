@@ -83,4 +83,4 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         cx_direct_planar_run(conv, kernels, decision, tensors, workspace);
 }
 
-const cx_algorithm cx_algorithm_direct = {CONVX_ALGO_DIRECT, decide, run, cx_direct_channels_pack, 0};
+const cx_algorithm cx_algorithm_direct = {CONVX_ALGO_DIRECT, decide, run, cx_direct_channels_pack, 0, 1};

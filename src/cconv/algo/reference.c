@@ -86,4 +86,4 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     cx_parallel_for(rows, decision->threads, conv->dtype == CONVX_FLOAT64 ? f64_row : f32_row, &r);
 }
 
-const cx_algorithm cx_algorithm_reference = {CONVX_ALGO_REFERENCE, decide, run, NULL, 0};
+const cx_algorithm cx_algorithm_reference = {CONVX_ALGO_REFERENCE, decide, run, NULL, 0, 1};

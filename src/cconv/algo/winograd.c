@@ -197,7 +197,9 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
 }
 
 /* Cycles, some 50 us: smaller layers are left to the algorithms whose sums of small integers are exact. */
-#define AUTO_ABOVE 150e3
+#define AUTO_ABOVE  150e3
+/* It rounds more than they do, most so where channels are few: a small gain is not worth that. */
+#define AUTO_WEIGHT 1.15
 
 static bool decide_2x2(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
     return decide(conv, kernels, 2, threads, kept, decision);
@@ -243,6 +245,9 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
         cx_winograd_pack(&w, kernels, decision->threads, weights, packed);
 }
 
-const cx_algorithm cx_algorithm_winograd_2x2 = {CONVX_ALGO_WINOGRAD_2X2, decide_2x2, run, pack, AUTO_ABOVE};
-const cx_algorithm cx_algorithm_winograd_4x4 = {CONVX_ALGO_WINOGRAD_4X4, decide_4x4, run, pack, AUTO_ABOVE};
-const cx_algorithm cx_algorithm_winograd_6x6 = {CONVX_ALGO_WINOGRAD_6X6, decide_6x6, run, pack, AUTO_ABOVE};
+const cx_algorithm cx_algorithm_winograd_2x2 = {
+    CONVX_ALGO_WINOGRAD_2X2, decide_2x2, run, pack, AUTO_ABOVE, AUTO_WEIGHT};
+const cx_algorithm cx_algorithm_winograd_4x4 = {
+    CONVX_ALGO_WINOGRAD_4X4, decide_4x4, run, pack, AUTO_ABOVE, AUTO_WEIGHT};
+const cx_algorithm cx_algorithm_winograd_6x6 = {
+    CONVX_ALGO_WINOGRAD_6X6, decide_6x6, run, pack, AUTO_ABOVE, AUTO_WEIGHT};

@@ -94,8 +94,9 @@ typedef enum convx_algorithm {
  * of a 3x3 kernel: at most (n + 40) * eps * g * n * max|x| * max|w| over the tile's patch and the filter, g = 8, 84, 509
  * for tiles of 2x2, 4x4, 6x6. Typical errors of float32 (root mean square over that of the result, 64 channels, normally
  * distributed): GEMM 4.3e-7, 2x2 2.6e-7, 4x4 8.6e-7, 6x6 3.2e-6; twice as much with four times the channels.
- * AUTO takes no tile that is less exact than 4x4 of a 3x3 kernel. An image whose tiles give a result that is not finite is
- * done again by GEMM, so that NaN, infinities and overflow are found where the products put them.
+ * AUTO takes no tile that is less exact than 4x4 of a 3x3 kernel, and none that saves less than an eighth of the estimated
+ * time. An image whose tiles give a result that is not finite is done again by GEMM, so that NaN, infinities and overflow
+ * are found where the products put them.
  */
 
 typedef enum convx_pass {

@@ -38,6 +38,10 @@ bool cx_candidate_decide(const cx_algorithm *algorithm, const cx_conv *conv, con
     return false;
 }
 
+static double weighted(const cx_algorithm *algorithm, const cx_decision *decision) {
+    return decision->cost * algorithm->auto_weight;
+}
+
 convx_status cx_choose(const cx_conv *conv, const cx_kernels *kernels, convx_algorithm wanted, int threads, bool kept,
                        size_t limit, cx_choice *choice) {
     bool found = false, limited = false;
@@ -53,7 +57,7 @@ convx_status cx_choose(const cx_conv *conv, const cx_kernels *kernels, convx_alg
             continue;
         }
         if (decision.on_request && wanted != algorithm->id) continue;
-        if (found && !(decision.cost < choice->decision.cost)) continue;
+        if (found && !(weighted(algorithm, &decision) < weighted(choice->algorithm, &choice->decision))) continue;
         *choice = (cx_choice){algorithm, decision};
         found = true;
     }

@@ -163,8 +163,9 @@ def conv2d(
     hold, with ``g`` = 8, 84 and 509 for tiles of 2x2, 4x4 and 6x6. Typical is far less: of normally distributed
     float32 values in 64 channels, the root mean square of the error over that of the result is 2.6e-7, 8.6e-7 and
     3.2e-6, and 4.3e-7 for "gemm"; it doubles with four times the channels. "auto" takes no tile that is less exact
-    than 4x4 of a 3x3 kernel or saves less than an eighth of the time; "gemm" and "direct" turn tiles off. NaN, infinities and overflow stay where the products
-    put them: an image with a result that is not finite is done again without tiles.
+    than 4x4 of a 3x3 kernel or saves less than an eighth of the time; "gemm" and "direct" turn tiles off. NaN,
+    infinities and overflow stay where the products put them: an image with a result that is not finite is done again
+    without tiles.
 
     For one algorithm, instruction set and memory layout, results do not depend on the number of threads, the alignment
     of the arrays or the rest of the batch, not by one bit.

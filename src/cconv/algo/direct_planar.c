@@ -336,8 +336,10 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double multiply =
         images * places * taps * channels / (lanes * 2 * efficiency * reuse * (used > 0.5 ? 1 : 0.5 + used));
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
+    /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
+    const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
     const double copied =
-        b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5);
+        b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5 + line);
     const double stored = images * results * (b->tile ? 1.5 : 1.0 / lanes);
     const double rows = images * parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */

@@ -6,10 +6,7 @@
 #include "base/integer.h"
 #include "base/threads.h"
 
-enum {
-    least_elements = 32768, /* less is not worth a thread's while */
-    page_elements = 1024    /* about; tasks are whole pages */
-};
+enum { least_elements = 32768 }; /* less is not worth a thread's while */
 
 typedef struct sgd_job {
     int64_t task; /* elements */
@@ -58,7 +55,7 @@ static void adam_task(void *context, int64_t index, int worker) {
 
 static void run(int64_t count, int64_t *elements, cx_task task, void *job) {
     const int threads = count > least_elements ? cx_threads_get() : 1;
-    *elements = cx_round_up(cx_long_task(count, least_elements, threads), page_elements);
+    *elements = cx_long_run(count, least_elements, threads);
     cx_parallel_for(cx_ceil_div(count, *elements), threads, task, job);
 }
 

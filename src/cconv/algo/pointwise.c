@@ -10,7 +10,6 @@
 enum {
     block_elements = 512,    /* of gathered rows: four blocks of doubles fit the first-level cache */
     long_row = 32,           /* shorter rows are gathered */
-    page_elements = 1024,    /* about; tasks are whole pages */
     quick_elements = 32768,  /* of a task that only moves memory */
     thorough_elements = 8192 /* of a task with an exponential in each element */
 };
@@ -118,6 +117,6 @@ void cx_pointwise(const cx_kernels *kernels, cx_map map, const cx_map_args *args
     }
     const int64_t least = is_quick(map) ? quick_elements : thorough_elements;
     const int threads = w->count > least ? cx_threads_get() : 1;
-    job.task = cx_round_up(cx_long_task(w->count, least, threads), page_elements);
+    job.task = cx_long_run(w->count, least, threads);
     cx_parallel_for(cx_ceil_div(w->count, job.task), threads, map_task, &job);
 }

@@ -31,6 +31,11 @@ static inline int64_t cx_long_task(int64_t count, int64_t least, int threads) {
     return cx_max(least, cx_ceil_div(count, 2 * (int64_t)threads));
 }
 
+/* The same of elements that lie side by side: about whole pages. */
+static inline int64_t cx_long_run(int64_t count, int64_t least, int threads) {
+    return cx_round_up(cx_long_task(count, least, threads), 1024);
+}
+
 /* The thread count in force (>= 1), and setting it (0: back to the default). Applies to later calls, of any thread. */
 int cx_threads_get(void);
 void cx_threads_set(int threads);

@@ -260,6 +260,19 @@ static void pack_b(const cx_kernels *kernels, const cx_gemm *gemm, int64_t n0, i
     }
 }
 
+/* Rows of a matrix, tile by tile or ld elements from row to row. */
+static void copy_rows(const block *t, int64_t k0, char *copy, int64_t ld, int64_t *row_offset, int64_t *k_offset) {
+    const cx_gemm_rows *a = &t->gemm->a;
+    const cx_gemm_kernels *g = &t->kernels->gemm;
+    const int64_t rows = t->m1 - t->m0;
+    cx_axis_offsets(&a->row, t->m0, rows, row_offset);
+    cx_axis_offsets(&a->k, k0, t->kn, k_offset);
+    if (t->a_tiles)
+        g->pack_row_tiles(cx_at(a->base, row_offset[0], t->size), rows, k_offset, t->kn, copy);
+    else
+        g->pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, ld);
+}
+
 /* Sets the block's view of a: in place where it is affine, else through a copy, of matrices kept if it is there. */
 static void take_a(block *t, int64_t k0, bool kept, char *copy, int64_t *row_offset, int64_t *k_offset) {
     const cx_gemm_rows *a = &t->gemm->a;
@@ -288,17 +301,7 @@ static void take_a(block *t, int64_t k0, bool kept, char *copy, int64_t *row_off
         return;
     } else {
         t->a_tiles = rows_as_tiles(a);
-        if (!kept) {
-            cx_axis_offsets(&a->row, t->m0, rows, row_offset);
-            cx_axis_offsets(&a->k, k0, t->kn, k_offset);
-        }
-        if (kept) {
-            /* as it is */
-        } else if (t->a_tiles) {
-            t->kernels->gemm.pack_row_tiles(cx_at(a->base, row_offset[0], t->size), rows, k_offset, t->kn, copy);
-        } else {
-            t->kernels->gemm.pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, ld);
-        }
+        if (!kept) copy_rows(t, k0, copy, ld, row_offset, k_offset);
     }
     t->a = copy;
     t->a_row = ld;

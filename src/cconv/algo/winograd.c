@@ -10,7 +10,7 @@
 #include "base/memory.h"
 
 #define MOST_DILATION ((int64_t)1 << 40) /* places that a patch reaches then still fit 64 bits */
-#define FEW_PANELS    4                  /* of tiles: then they are one block, shared */
+#define FEW_PANELS    4                  /* of tiles: these may be one block, shared */
 
 /* ---- Set-up ---------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +45,35 @@ static void turn_taps(cx_correlation *c) {
     }
 }
 
+/* Measured cycles, by least squares over layers of 4 to 512 channels (Zen 3, AVX2, float32); within 15% on most. */
+#define COST_CALL         5700.0
+#define COST_TILE_SHARE   0.97 /* of the FMA peak that the micro-kernel reaches */
+#define COST_INPUT        8.6  /* transforming a vector, for each point */
+#define COST_OUTPUT       4.1
+#define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
+#define COST_RUN          40.0  /* of results: tiles that follow each other in a row, of one channel */
+#define COST_FILTER       6.2
+#define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
+#define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
+
+static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
+    return w->tiles <= FEW_PANELS * kernels->gemm.nr;
+}
+
+/*
+ * With few tiles there is a choice. Each thread transforms its own tiles, and all filters for them, which it need not
+ * fetch from another's cache; or both are transformed once, and each thread takes some of the result's channels.
+ */
+static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threads) {
+    const cx_gemm_kernels *g = &kernels->gemm;
+    const int64_t units = cx_ceil_div(w->tiles, w->variant & CX_WINOGRAD_CHANNELS ? g->mr : g->nr);
+    if (threads == 1 || 4 * cx_round_up(units, threads) > 5 * units) return true;
+    const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
+    const double filters =
+        w->variant & CX_WINOGRAD_KEPT ? co * (double)w->size * COST_BYTE : co * COST_FILTER / (double)g->mr;
+    return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2);
+}
+
 static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
@@ -77,7 +106,7 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
         channels ? 0 : cx_align_up((size_t)cx_winograd_scratch(&w->grid, w->block, kernels->lanes) * w->size);
 }
 
-bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *w,
+bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, int threads, cx_winograd *w,
                         const char **reason) {
     const int outputs = variant & CX_WINOGRAD_OUTPUTS;
     /* first what most layers fail at, of which nothing need be known */
@@ -107,24 +136,15 @@ bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int vari
     w->tiles = c->batch * c->grid[0];
     for (int d = 0; d < 2; ++d) w->tiles *= cx_winograd_cut(&w->grid, d, c->tap_step[d + 1]);
     w->k = c->ci * c->taps[0];
-    if (w->tiles <= FEW_PANELS * kernels->gemm.nr)
-        w->variant |= CX_WINOGRAD_SHARED | (variant & CX_WINOGRAD_KEPT ? 0 : CX_WINOGRAD_ON_THE_WAY);
+    if (threads > 0 && few_tiles(w, kernels)) {
+        if (!(variant & CX_WINOGRAD_KEPT)) w->variant |= CX_WINOGRAD_ON_THE_WAY;
+        if (share_few(w, kernels, threads)) w->variant |= CX_WINOGRAD_SHARED;
+    }
     set_blocks(w, kernels);
     return true;
 }
 
 /* ---- Decision -------------------------------------------------------------------------------------------------- */
-
-/* Measured cycles, by least squares over layers of 4 to 512 channels (Zen 3, AVX2, float32); within 15% on most. */
-#define COST_CALL         5700.0
-#define COST_TILE_SHARE   0.97 /* of the FMA peak that the micro-kernel reaches */
-#define COST_INPUT        8.6  /* transforming a vector, for each point */
-#define COST_OUTPUT       4.1
-#define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
-#define COST_RUN          40.0  /* of results: tiles that follow each other in a row, of one channel */
-#define COST_FILTER       6.2
-#define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
-#define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
 
 static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept) {
     const cx_gemm_kernels *g = &kernels->gemm;
@@ -149,7 +169,8 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         const double bytes = (double)cx_winograd_filter_bytes(w) / (double)w->c.groups;
         /* kept filters are read as one stream, which is as fast from memory */
         const bool outside = !kept && bytes > (double)cx_cpu_get()->l3 / 2;
-        cost += bytes * (double)cx_ceil_div(w->tiles, w->block) * (outside ? COST_BYTE_OUTSIDE : COST_BYTE);
+        const int64_t blocks = few_tiles(w, kernels) ? 1 : cx_ceil_div(w->tiles, w->block); /* for any threads */
+        cost += bytes * (double)blocks * (outside ? COST_BYTE_OUTSIDE : COST_BYTE);
     }
     return COST_CALL + (double)w->c.groups * cost;
 }
@@ -172,7 +193,7 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
         return cx_winograd_weight_decide(conv, kernels, outputs, threads, decision);
     int variant = outputs | (kept ? CX_WINOGRAD_KEPT : 0);
     if (source == 1 && result == 1 && across != 1) variant |= CX_WINOGRAD_CHANNELS;
-    if (!cx_winograd_set_up(conv, kernels, variant, &w, &decision->reason)) return false;
+    if (!cx_winograd_set_up(conv, kernels, variant, threads, &w, &decision->reason)) return false;
     variant = decision->variant = w.variant;
     decision->cost = cost_of(&w, kernels, kept);
     decision->threads = cx_threads_for(decision->cost, threads);
@@ -241,7 +262,7 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
                  void *packed) {
     cx_winograd w;
     const char *reason;
-    if (cx_winograd_set_up(conv, kernels, decision->variant, &w, &reason))
+    if (cx_winograd_set_up(conv, kernels, decision->variant, 0, &w, &reason))
         cx_winograd_pack(&w, kernels, decision->threads, weights, packed);
 }
 

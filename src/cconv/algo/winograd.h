@@ -39,8 +39,11 @@ const char *cx_winograd_set_axis(int64_t stride, int64_t taps, int64_t dilation,
 /* Cuts dimension d of a grid, whose axes and places are set, into tiles; how many there are, in all phases. */
 int64_t cx_winograd_cut(cx_winograd_grid *grid, int d, int64_t dilation);
 
-/* Adds SHARED and ON_THE_WAY to the variant where they pay. False with *reason where the method does not apply. */
-bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_winograd *winograd,
+/*
+ * Adds SHARED and ON_THE_WAY to the variant where they pay for so many threads; with 0 the variant is decided. False with
+ * *reason where the method does not apply.
+ */
+bool cx_winograd_set_up(const cx_conv *conv, const cx_kernels *kernels, int variant, int threads, cx_winograd *winograd,
                         const char **reason);
 
 /* Bytes of the transformed filters of all groups. */

@@ -27,6 +27,7 @@ typedef struct job {
     size_t thread_bytes;
     unsigned char *not_finite;
     int64_t tasks; /* of one group */
+    int64_t cuts;  /* of the tiles, where they are shared */
 } job;
 
 static bool along_channels(const cx_winograd *w) { return w->variant & CX_WINOGRAD_CHANNELS; }
@@ -35,20 +36,25 @@ static bool along_channels(const cx_winograd *w) { return w->variant & CX_WINOGR
 
 #define FILTER_K 8 /* of the sum, transformed in turn for all panels: neighbours share cache lines either way */
 
-/* One block of filters, of channels [o0, o0 + on) and [k0, k0 + kn). */
-static void transform_filters(const cx_winograd *w, const cx_kernels *kernels, const void *weights, int64_t group,
-                              int64_t o0, int64_t on, int64_t k0, int64_t kn, char *dst) {
+/* Filters of channels [o0, o0 + on) and [k0, k0 + kn) of a group. */
+typedef struct filter_block {
+    int64_t group, o0, on, k0, kn;
+} filter_block;
+
+/* Those from `first` to `last` of the block's k. */
+static void transform_filters(const cx_winograd *w, const cx_kernels *kernels, const void *weights,
+                              const filter_block *block, int64_t first, int64_t last, char *dst) {
     const cx_correlation *c = &w->c;
     const int64_t taps[2] = {c->w_tap[1], c->w_tap[2]};
-    const char *group_weights = cx_at(weights, c->w_offset + group * c->w_group, w->size);
-    for (int64_t k = k0, run; k < k0 + kn; k += run) {
-        const int64_t depth_tap = k / c->ci, i = k % c->ci;
-        run = cx_min(cx_min(c->ci - i, k0 + kn - k), FILTER_K);
-        for (int64_t panel = 0; panel < on; panel += w->panel) {
-            const int64_t o = o0 + panel, offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
+    const char *group_weights = cx_at(weights, c->w_offset + block->group * c->w_group, w->size);
+    for (int64_t at = first, run; at < last; at += run) {
+        const int64_t depth_tap = (block->k0 + at) / c->ci, i = (block->k0 + at) % c->ci;
+        run = cx_min(cx_min(c->ci - i, last - at), FILTER_K);
+        for (int64_t panel = 0; panel < block->on; panel += w->panel) {
+            const int64_t o = block->o0 + panel, offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
             kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_co,
-                                      cx_min(w->panel, c->co - o), c->w_ci, run, k0 + kn - k, w->panel,
-                                      dst + (size_t)(panel * kn + (k - k0) * w->panel) * w->size, w->filter_point);
+                                      cx_min(w->panel, c->co - o), c->w_ci, run, last - at, w->panel,
+                                      dst + (size_t)(panel * block->kn + at * w->panel) * w->size, w->filter_point);
         }
     }
 }
@@ -71,6 +77,7 @@ typedef struct pack_job {
     const cx_kernels *kernels;
     const void *weights;
     char *packed;
+    int64_t pieces; /* of each block's k */
 } pack_job;
 
 static void pack_task(void *context, int64_t index, int worker) {
@@ -78,17 +85,22 @@ static void pack_task(void *context, int64_t index, int worker) {
     const pack_job *j = context;
     const cx_winograd *w = j->w;
     const int64_t blocks = cx_ceil_div(w->co_width, w->co_block), k_blocks = cx_ceil_div(w->k, w->k_block);
-    const int64_t k0 = index % k_blocks * w->k_block, kn = cx_min(w->k_block, w->k - k0);
-    const int64_t o0 = index / k_blocks % blocks * w->co_block, on = cx_min(w->co_block, w->co_width - o0);
-    const int64_t group = index / k_blocks / blocks;
-    char *dst = j->packed + (size_t)group * group_bytes(w) + block_offset(w, o0, k0);
-    transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, dst);
+    const int64_t piece = index % j->pieces, at = index / j->pieces;
+    filter_block block = {
+        .group = at / k_blocks / blocks, .o0 = at / k_blocks % blocks * w->co_block, .k0 = at % k_blocks * w->k_block};
+    block.on = cx_min(w->co_block, w->co_width - block.o0);
+    block.kn = cx_min(w->k_block, w->k - block.k0);
+    const int64_t runs = cx_ceil_div(block.kn, FILTER_K), first = cx_share_begin(runs, j->pieces, piece) * FILTER_K;
+    const int64_t last = cx_min(cx_share_begin(runs, j->pieces, piece + 1) * FILTER_K, block.kn);
+    char *dst = j->packed + (size_t)block.group * group_bytes(w) + block_offset(w, block.o0, block.k0);
+    transform_filters(w, j->kernels, j->weights, &block, first, last, dst);
 }
 
 void cx_winograd_pack(const cx_winograd *w, const cx_kernels *kernels, int threads, const void *weights, void *packed) {
-    pack_job j = {w, kernels, weights, packed};
-    const int64_t blocks = cx_ceil_div(w->co_width, w->co_block) * cx_ceil_div(w->k, w->k_block);
-    cx_parallel_for(w->c.groups * blocks, threads, pack_task, &j);
+    const int64_t blocks = w->c.groups * cx_ceil_div(w->co_width, w->co_block) * cx_ceil_div(w->k, w->k_block);
+    const int64_t runs = cx_ceil_div(cx_min(w->k, w->k_block), FILTER_K);
+    pack_job j = {w, kernels, weights, packed, .pieces = cx_max(cx_min(cx_ceil_div(8 * threads, blocks), runs), 1)};
+    cx_parallel_for(blocks * j.pieces, threads, pack_task, &j);
 }
 
 /* ---- Products -------------------------------------------------------------------------------------------------- */
@@ -139,7 +151,7 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
         if (j->filters)
             block = j->filters + (size_t)group * group_bytes(w) + block_offset(w, o0, k0);
         else
-            transform_filters(w, j->kernels, j->weights, group, o0, on, k0, kn, filters);
+            transform_filters(w, j->kernels, j->weights, &(filter_block){group, o0, on, k0, kn}, 0, kn, filters);
         const cx_gemm_start start = k0 == 0 ? CX_START_ZERO : CX_START_RESULT;
         for (int64_t p = 0; p < w->points; ++p) {
             const char *u = block + (size_t)(p * w->filter_point) * size,
@@ -200,13 +212,19 @@ static int64_t block_count(const job *j, int threads) {
     return w->c.groups % threads ? cx_min(cx_round_up(blocks, threads), units) : blocks;
 }
 
+/* The tiles of a task, of so many: first and number. The last one's end with part of a unit: it gets more units, if any. */
+static int64_t take_tiles(const cx_winograd *w, int64_t index, int64_t tasks, int64_t *first) {
+    const int64_t units = cx_ceil_div(w->tiles, w->tile_unit);
+    *first = units * index / tasks * w->tile_unit;
+    return cx_min(units * (index + 1) / tasks * w->tile_unit, w->tiles) - *first;
+}
+
 static void run_block(void *context, int64_t index, int worker) {
     const job *j = context;
     const cx_winograd *w = j->w;
-    const int64_t group = index / j->tasks, unit = w->tile_unit;
-    const int64_t units = cx_ceil_div(w->tiles, unit), first = cx_share_begin(units, j->tasks, index % j->tasks) * unit;
-    const int64_t end = cx_min(cx_share_begin(units, j->tasks, index % j->tasks + 1) * unit, w->tiles);
-    const int64_t count = end - first;
+    const int64_t group = index / j->tasks;
+    int64_t first;
+    const int64_t count = take_tiles(w, index % j->tasks, j->tasks, &first);
     char *input = j->scratch + (size_t)worker * j->thread_bytes, *scratch = input + w->input_bytes;
     const cx_winograd_source source = source_of(j, group);
     if (along_channels(w))
@@ -244,9 +262,20 @@ static void transform_shared(void *context, int64_t index, int worker) {
 static void run_shared(void *context, int64_t index, int worker) {
     const job *j = context;
     const cx_winograd *w = j->w;
-    const int64_t group = index / j->tasks, o = index % j->tasks * w->co_block;
-    run_channels(j, group, o, cx_min(w->co_block, w->co_width - o), 0, w->tiles,
-                 j->input + (size_t)group * w->input_bytes, j->scratch + (size_t)worker * j->thread_bytes);
+    const int64_t group = index / j->tasks, o = index % j->tasks / j->cuts * w->co_block;
+    int64_t first;
+    const int64_t count = take_tiles(w, index % j->cuts, j->cuts, &first);
+    const int64_t at = along_channels(w) ? first : first / j->kernels->gemm.nr;
+    run_channels(j, group, o, cx_min(w->co_block, w->co_width - o), first, count,
+                 j->input + (size_t)group * w->input_bytes + (size_t)(at * w->input_row) * w->size,
+                 j->scratch + (size_t)worker * j->thread_bytes);
+}
+
+/* Blocks of channels are shared out, and their tiles as well where threads would be idle for a fifth of the time. */
+static int64_t cuts_of(const cx_winograd *w, int threads) {
+    const int64_t blocks = w->c.groups * cx_ceil_div(w->co_width, w->co_block);
+    if (4 * cx_round_up(blocks, threads) <= 5 * blocks) return 1;
+    return cx_max(cx_min(threads, cx_ceil_div(w->tiles, w->tile_unit)), 1);
 }
 
 /* ---- Results that are not finite ------------------------------------------------------------------------------- */
@@ -276,7 +305,7 @@ void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_de
                      const cx_tensors *tensors, void *workspace) {
     cx_winograd w;
     const char *reason;
-    if (!cx_winograd_set_up(conv, kernels, decision->variant, &w, &reason)) return;
+    if (!cx_winograd_set_up(conv, kernels, decision->variant, 0, &w, &reason)) return;
     char *shared = workspace;
     job j = {
         .w = &w,
@@ -302,7 +331,8 @@ void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_de
         j.input = shared;
         j.tasks = along_channels(&w) ? cx_ceil_div(w.tiles, SHARED_TILES) : cx_ceil_div(w.k, SHARED_K);
         cx_parallel_for(groups * j.tasks, decision->threads, transform_shared, &j);
-        j.tasks = cx_ceil_div(w.co_width, w.co_block);
+        j.cuts = cuts_of(&w, decision->threads);
+        j.tasks = j.cuts * cx_ceil_div(w.co_width, w.co_block);
         cx_parallel_for(groups * j.tasks, decision->threads, run_shared, &j);
     } else {
         j.tasks = block_count(&j, decision->threads);

@@ -20,19 +20,20 @@
 #define MOST_TILES  256 /* of a block: a panel of them fits the first cache */
 #define SHARE_L2    8   /* second-level caches that a block may fill */
 #define TASK_PANELS 4   /* of input channels, that a task multiplies */
+#define TASK_TILES  4   /* by as many of output channels, at most */
 
 typedef struct layer {
     cx_winograd_grid grid;    /* of the output gradients */
     cx_winograd_axis back[2]; /* the grid's axes with taps and outputs exchanged */
     int points;
     size_t size;
-    int64_t rows, pieces;                /* rows of tiles and pieces of all images and phases */
-    int64_t row_pieces;                  /* pieces of a row */
-    int64_t block_pieces, block_tiles;   /* at most */
-    int64_t x_channels, y_channels;      /* in whole vectors */
-    int64_t panels, panel_step, x_point; /* of transformed patches: for all depth taps; steps */
-    int64_t y_point;                     /* of transformed gradients */
-    int64_t co_block, co_tasks, ci_tasks;
+    int64_t rows, pieces;                 /* rows of tiles and pieces of all images and phases */
+    int64_t row_pieces;                   /* pieces of a row */
+    int64_t block_pieces, block_tiles;    /* at most */
+    int64_t x_channels, y_channels;       /* in whole vectors */
+    int64_t panels, panel_step, x_point;  /* of transformed patches: for all depth taps; steps */
+    int64_t y_point;                      /* of transformed gradients */
+    int64_t co_tiles, co_tasks, ci_tasks; /* tiles of the micro-kernel */
     int64_t product_row, product_point;
     size_t x_bytes, y_bytes, product_bytes, strip_bytes;
 } layer;
@@ -75,7 +76,16 @@ static const char *set_grid(const cx_conv *conv, int outputs, layer *l) {
     return l->points == 1 ? "needs 3, 5 or 7 taps" : NULL;
 }
 
-static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int outputs, layer *l) {
+/* How the filters' products are cut into tasks. */
+static void cut_products(const cx_conv *conv, const cx_kernels *kernels, int threads, layer *l) {
+    l->co_tiles = cx_ceil_div(conv->out_channels, kernels->gemm.mr);
+    l->ci_tasks = cx_ceil_div(l->panels, TASK_PANELS);
+    l->co_tasks = cx_ceil_div(l->co_tiles, TASK_TILES);
+    while (l->co_tasks < l->co_tiles && l->co_tasks * l->ci_tasks < 4 * threads && l->co_tasks * l->ci_tasks % threads)
+        ++l->co_tasks;
+}
+
+static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads, layer *l) {
     *l = (layer){.size = cx_dtype_size(kernels->dtype)};
     const char *reason = set_grid(conv, outputs, l);
     if (reason) return reason;
@@ -97,11 +107,9 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     l->x_bytes = cx_align_up((size_t)(l->points * l->x_point) * l->size);
     l->y_bytes = cx_align_up((size_t)(l->points * l->y_point) * l->size);
 
-    l->co_block = cx_min(4 * kernels->gemm.mr, cx_round_up(conv->out_channels, kernels->gemm.mr));
-    l->co_tasks = cx_ceil_div(conv->out_channels, l->co_block);
-    l->ci_tasks = cx_ceil_div(l->panels, TASK_PANELS);
+    cut_products(conv, kernels, threads, l);
     l->product_row = cx_min(l->panels, TASK_PANELS) * nr;
-    l->product_point = cx_odd_lines(l->co_block * l->product_row, l->size);
+    l->product_point = cx_odd_lines(cx_ceil_div(l->co_tiles, l->co_tasks) * kernels->gemm.mr * l->product_row, l->size);
     l->product_bytes = cx_align_up((size_t)(l->points * l->product_point) * l->size);
 
     const cx_winograd_axis *a = l->grid.axis;
@@ -168,7 +176,8 @@ static void transform_piece(void *context, int64_t index, int worker) {
     const job *j = context;
     const layer *l = j->l;
     const cx_conv *conv = j->conv;
-    const int64_t roles = conv->kernel[0] + 1, tap = index % roles, piece = j->first_piece + index / roles;
+    const int64_t pieces = j->last_piece - j->first_piece, tap = index / pieces,
+                  piece = j->first_piece + index % pieces;
     const cx_winograd_grid *grid = &l->grid;
     const int64_t row = piece / l->row_pieces, column = piece % l->row_pieces * PIECE, count = piece_tiles(l, piece);
     int64_t plane = row / grid->tiles[0], phase[2];
@@ -229,7 +238,9 @@ static void multiply_task(void *context, int64_t index, int worker) {
     const layer *l = j->l;
     const cx_gemm_kernels *g = &j->kernels->gemm;
     const size_t size = l->size;
-    const int64_t o0 = index / l->ci_tasks * l->co_block, on = cx_min(l->co_block, j->conv->out_channels - o0);
+    const int64_t o0 = l->co_tiles * (index / l->ci_tasks) / l->co_tasks * g->mr;
+    const int64_t end = l->co_tiles * (index / l->ci_tasks + 1) / l->co_tasks * g->mr;
+    const int64_t on = cx_min(end, j->conv->out_channels) - o0;
     const int64_t panel0 = index % l->ci_tasks * TASK_PANELS, panels = cx_min(TASK_PANELS, l->panels - panel0);
     const int64_t tiles =
         first_tile(l, j->last_piece - 1) + piece_tiles(l, j->last_piece - 1) - first_tile(l, j->first_piece);
@@ -279,11 +290,12 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,
                                cx_decision *decision) {
     layer l;
-    decision->reason = set_up(conv, kernels, outputs, &l);
+    decision->reason = set_up(conv, kernels, outputs, threads, &l);
     if (decision->reason) return false;
     decision->variant = outputs;
     decision->cost = cost_of(conv, kernels, &l);
     decision->threads = cx_threads_for(decision->cost, threads);
+    if (decision->threads != threads) set_up(conv, kernels, outputs, decision->threads, &l);
     decision->shared_bytes = CX_ALIGNMENT + l.x_bytes + l.y_bytes;
     decision->thread_bytes = l.strip_bytes;
     if (one_block(&l))
@@ -297,7 +309,7 @@ bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, i
 void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                             const cx_tensors *tensors, void *workspace) {
     layer l;
-    if (set_up(conv, kernels, decision->variant, &l)) return;
+    if (set_up(conv, kernels, decision->variant, decision->threads, &l)) return;
     char *shared = workspace;
     job j = {
         .l = &l,

@@ -1,25 +1,28 @@
 /*
- * The pool. One loop ("round") runs on it at a time: the thread that got `busy`. Everything that decides who computes what is one
- * 64-bit word, the ticket:
+ * The pool. One loop ("round") runs on it at a time: the thread that got `busy`. Each thread has a slot, a cache line of its own:
+ * what the round is, and the range of its indices that nobody has taken yet, one 64-bit word:
  *
- *     epoch (38 bits) | seats (10 bits) | left (16 bits)
+ *     epoch (38 bits) | next (13 bits) | end (13 bits)
  *
- * `left` indices have not been handed out yet, and `seats` more workers may take part. A thread takes an index by a
- * compare-and-swap that counts `left` down; a worker's first one in a round takes its seat, too, which is its number. So there is
- * no moment at which a thread has joined without having work, and a worker that wakes late finds left == 0 and sleeps on.
+ * A thread takes indices from the front of its own range, and when that is empty, from the ends of the others'. So a thread does
+ * the same part of a loop at every call: what it read and wrote there is still in its own caches, and two threads seldom write
+ * to the same line. A late or slow thread holds up nothing but the index that it is at.
  *
- * Why a late worker can neither take an index of another round nor read half of its description: it reads the ticket, then the
- * description, then swaps the very ticket that it read. The owner writes a description only while left == 0, and after that gives
- * the ticket a new epoch; so where the swap succeeds, the ticket was that round's from the first reading to the swap, and nothing
- * was written in between. A word comes back only after 2^38 rounds, during which the worker would have to stand still between two
- * instructions: a day and a half of nothing but empty loops.
+ * Why a late worker can neither take an index of another round nor read half of its description: it reads the range of its slot,
+ * then the description beside it, then swaps the very range that it read. The owner writes a description only while all ranges
+ * are empty, and after that gives the range a new epoch; so where the swap succeeds, the range was that round's from the first
+ * reading to the swap, and nothing was written in between. From another's slot a thread takes only what has the epoch of its own
+ * round. A word comes back only after 2^38 rounds, during which the worker would have to stand still between two instructions:
+ * a day and a half of nothing but empty loops.
  *
- * Memory orders. The owner's store of the ticket releases the description and all that the caller did before; each taker's
+ * Memory orders. The owner's store of a range releases the description and all that the caller did before; each taker's
  * successful swap acquires it, through the release sequence that the swaps in between continue. A swap also releases, so that the
- * reading of the description comes before the owner's next writing of it: the owner acquires the ticket when it sees left == 0. A
- * worker adds what it finished to `finished` with release, and the owner returns when it has acquired the full number. The two
- * ways of falling asleep (a worker's, the owner's) announce the sleeper and then look once more at what it waits for, while the
- * waker changes that and then looks for sleepers; these four accesses are sequentially consistent, so one of the two sees the other.
+ * reading of the description comes before the owner's next writing of it: the owner acquires each range when it sees it empty. A
+ * worker adds what it finished to `finished` with release, and the owner returns when it has acquired the full number.
+ *
+ * A worker that falls asleep swaps `asleep` and then looks at its range once more; the owner fills the range and then swaps
+ * `asleep`: whichever swap is the second sees what came before the first. The owner's own sleep does the same by sequentially
+ * consistent accesses.
  */
 #include "base/threads.h"
 
@@ -31,107 +34,136 @@
 #include "base/thread_count.h"
 
 enum {
-    LEFT_BITS = 16,
-    SEAT_BITS = 10,
-    ROUND_MAX = (1 << LEFT_BITS) - 1, /* longer loops are several rounds */
+    PLACE_BITS = 13,
+    RANGE_MAX = (1 << PLACE_BITS) - 1, /* longer loops are several rounds */
     SPIN_NANOSECONDS = 40000,
     SPIN_CROWDED = 2000, /* where there are more threads than CPUs */
     RETRY_ROUNDS = 1024, /* between attempts to start a thread, after one failed */
 };
 
-static const uint64_t one_seat = (uint64_t)1 << LEFT_BITS;
-static const uint64_t one_epoch = (uint64_t)1 << (LEFT_BITS + SEAT_BITS);
+static const uint64_t one_taken = (uint64_t)1 << PLACE_BITS;
+static const uint64_t one_epoch = (uint64_t)1 << (2 * PLACE_BITS);
 
-static inline int left_of(uint64_t ticket) { return (int)(ticket & ROUND_MAX); }
-static inline int seats_of(uint64_t ticket) { return (int)(ticket >> LEFT_BITS & ((1 << SEAT_BITS) - 1)); }
-static inline uint64_t epoch_of(uint64_t ticket) { return ticket / one_epoch; }
+static inline int end_of(uint64_t range) { return (int)(range & RANGE_MAX); }
+static inline int next_of(uint64_t range) { return (int)(range >> PLACE_BITS & RANGE_MAX); }
+static inline uint64_t epoch_of(uint64_t range) { return range / one_epoch; }
+static inline bool has_work(uint64_t range) { return next_of(range) < end_of(range); }
 
-static struct {
-    /* The round: one line, which a worker that spins reads and which the owner writes. */
-    alignas(64) _Atomic uint64_t ticket;
+/* A worker that spins reads it, the owner writes it, and thieves its range. */
+typedef struct slot {
+    alignas(64) _Atomic uint64_t range; /* of places in the thread's part of the round */
     _Atomic cx_task task;
     _Atomic(void *) context;
-    _Atomic int64_t end;   /* index = end - left */
-    _Atomic int seats;     /* at the start of the round: worker = 1 + seats - seats left */
-    _Atomic uint64_t mode; /* floating point, of the caller */
+    _Atomic int64_t begin;  /* of the round: its first index */
+    _Atomic uint64_t mode;  /* floating point, of the caller */
+    _Atomic int count;      /* of the round's indices */
+    _Atomic int threads;    /* they are shared out evenly to the first so many slots */
+    _Atomic uint32_t alarm; /* changes when its sleeping worker is called */
+    _Atomic uint32_t asleep;
+} slot;
+
+static struct {
+    slot slots[CX_MAX_THREADS]; /* [0] is the owner's */
 
     alignas(64) _Atomic uint32_t finished; /* indices that workers have completed */
     _Atomic uint32_t owner_sleeps;
 
-    alignas(64) _Atomic uint32_t alarm; /* changes when sleeping workers are called */
-    _Atomic int asleep;
-    _Atomic uint32_t spin; /* nanoseconds before a worker sleeps */
-
     alignas(64) atomic_flag busy;
     _Atomic bool stopping;
+    _Atomic uint32_t spin;   /* nanoseconds before a worker sleeps */
+    _Atomic int slots_taken; /* by workers */
 
     /* Written by the owner of `busy` only. */
+    uint64_t epoch;
     _Atomic int workers;
     _Atomic int retry_in;
     cx_thread threads[CX_MAX_THREADS]; /* the first `workers` of them */
 } pool = {.busy = ATOMIC_FLAG_INIT};
 
-typedef struct round_share {
+typedef struct round {
     cx_task task;
     void *context;
-    int64_t index;
-    int worker;
-} round_share;
+    int64_t begin;
+    uint64_t mode, epoch;
+    int threads;
+    int count; /* of indices; the owner's knowledge only */
+} round;
 
-/* One more index for a thread that sits in this round already. */
-static bool take_next(uint64_t epoch, int64_t end, round_share *share) {
-    uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire);
-    while (epoch_of(ticket) == epoch && left_of(ticket) > 0) {
-        if (atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - 1, memory_order_acq_rel,
+/* Its own part: each index that is `thread` modulo their number, since costs may rise or fall along a loop. */
+static inline int64_t index_of(const round *r, int thread, int place) {
+    return r->begin + (int64_t)place * r->threads + thread;
+}
+
+/* One more index of a slot's, from the front of one's own or from the end of another's. */
+static bool take(const round *r, int owner, bool own, int64_t *index) {
+    _Atomic uint64_t *range = &pool.slots[owner].range;
+    uint64_t seen = atomic_load_explicit(range, memory_order_acquire);
+    while (epoch_of(seen) == r->epoch && has_work(seen)) {
+        if (atomic_compare_exchange_weak_explicit(range, &seen, own ? seen + one_taken : seen - 1, memory_order_acq_rel,
                                                   memory_order_acquire)) {
-            share->index = end - left_of(ticket);
+            *index = index_of(r, owner, own ? next_of(seen) : end_of(seen) - 1);
             return true;
         }
     }
     return false;
 }
 
-static inline bool has_work(uint64_t ticket) { return left_of(ticket) > 0 && seats_of(ticket) > 0; }
-
-/* A worker joins the round that the ticket describes, if there is one with a free seat; runs what it gets. */
-static void work(void) {
-    round_share share;
-    uint64_t ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire);
-    uint64_t mode;
-    int64_t end;
-    do {
-        if (!has_work(ticket)) return;
-        share.task = atomic_load_explicit(&pool.task, memory_order_relaxed);
-        share.context = atomic_load_explicit(&pool.context, memory_order_relaxed);
-        share.worker = 1 + atomic_load_explicit(&pool.seats, memory_order_relaxed) - seats_of(ticket);
-        mode = atomic_load_explicit(&pool.mode, memory_order_relaxed);
-        end = atomic_load_explicit(&pool.end, memory_order_relaxed);
-    } while (!atomic_compare_exchange_weak_explicit(&pool.ticket, &ticket, ticket - one_seat - 1, memory_order_acq_rel,
-                                                    memory_order_acquire));
-    share.index = end - left_of(ticket);
-    cx_float_mode_set(mode);
+/* Runs what is left of a thread's own part, then of the others'; returns how many indices. */
+static uint32_t run_share(const round *r, int self) {
     uint32_t completed = 0;
+    int64_t index;
+    for (int i = 0; i < r->threads; ++i) {
+        const int owner = self + i < r->threads ? self + i : self + i - r->threads;
+        while (take(r, owner, i == 0, &index)) {
+            r->task(r->context, index, self);
+            ++completed;
+            if (self > 0 && atomic_load_explicit(&pool.stopping, memory_order_relaxed)) return completed;
+        }
+    }
+    return completed;
+}
+
+/* A worker joins the round that its slot describes, if there is one with something left for it. */
+static void work(int self) {
+    slot *s = &pool.slots[self];
+    uint64_t range = atomic_load_explicit(&s->range, memory_order_acquire);
+    round r;
     do {
-        share.task(share.context, share.index, share.worker);
-        ++completed;
-        if (atomic_load_explicit(&pool.stopping, memory_order_relaxed)) break;
-    } while (take_next(epoch_of(ticket), end, &share));
+        if (!has_work(range)) return;
+        r.task = atomic_load_explicit(&s->task, memory_order_relaxed);
+        r.context = atomic_load_explicit(&s->context, memory_order_relaxed);
+        r.begin = atomic_load_explicit(&s->begin, memory_order_relaxed);
+        r.mode = atomic_load_explicit(&s->mode, memory_order_relaxed);
+        r.threads = atomic_load_explicit(&s->threads, memory_order_relaxed);
+    } while (!atomic_compare_exchange_weak_explicit(&s->range, &range, range + one_taken, memory_order_acq_rel,
+                                                    memory_order_acquire));
+    r.epoch = epoch_of(range);
+    cx_float_mode_set(r.mode);
+    r.task(r.context, index_of(&r, self, next_of(range)), self);
+    uint32_t completed = 1;
+    if (!atomic_load_explicit(&pool.stopping, memory_order_relaxed)) completed += run_share(&r, self);
     atomic_fetch_add(&pool.finished, completed);
     if (atomic_load(&pool.owner_sleeps)) cx_wake(&pool.finished, 1);
 }
 
-static void sleep_until_called(void) {
-    uint32_t alarm = atomic_load(&pool.alarm);
-    atomic_fetch_add(&pool.asleep, 1);
-    if (!has_work(atomic_load(&pool.ticket)) && !atomic_load(&pool.stopping)) cx_wait(&pool.alarm, alarm);
-    atomic_fetch_sub(&pool.asleep, 1);
+static void sleep_until_called(slot *s) {
+    uint32_t alarm = atomic_load(&s->alarm);
+    atomic_exchange_explicit(&s->asleep, 1, memory_order_acq_rel);
+    if (!has_work(atomic_load_explicit(&s->range, memory_order_acquire)) && !atomic_load(&pool.stopping))
+        cx_wait(&s->alarm, alarm);
+    atomic_exchange_explicit(&s->asleep, 0, memory_order_acq_rel);
 }
 
-static bool spin_for_work(void) {
+static void call(slot *s) {
+    atomic_fetch_add(&s->alarm, 1);
+    cx_wake(&s->alarm, 1);
+}
+
+static bool spin_for_work(const slot *s) {
     uint64_t begin = cx_nanoseconds(), limit = atomic_load_explicit(&pool.spin, memory_order_relaxed);
     do {
         for (int i = 0; i < 32; ++i) {
-            if (has_work(atomic_load_explicit(&pool.ticket, memory_order_relaxed))) return true;
+            if (has_work(atomic_load_explicit(&s->range, memory_order_relaxed))) return true;
             cx_pause();
         }
         if (atomic_load_explicit(&pool.stopping, memory_order_relaxed)) return false;
@@ -140,9 +172,10 @@ static bool spin_for_work(void) {
 }
 
 static void worker_main(void) {
+    const int self = 1 + atomic_fetch_add_explicit(&pool.slots_taken, 1, memory_order_relaxed);
     while (!atomic_load_explicit(&pool.stopping, memory_order_relaxed)) {
-        if (!spin_for_work()) sleep_until_called();
-        work();
+        if (!spin_for_work(&pool.slots[self])) sleep_until_called(&pool.slots[self]);
+        work(self);
     }
 }
 
@@ -185,34 +218,26 @@ static void wait_for_workers(uint32_t begun) {
     atomic_store(&pool.owner_sleeps, 0);
 }
 
-/* The caller owns the pool; count in [1, ROUND_MAX]. */
-static void run_round(int64_t begin, int count, int seats, cx_task task, void *context) {
-    round_share share = {.task = task, .context = context, .worker = 0};
-    int64_t end = begin + count;
-    atomic_store_explicit(&pool.task, task, memory_order_relaxed);
-    atomic_store_explicit(&pool.context, context, memory_order_relaxed);
-    atomic_store_explicit(&pool.end, end, memory_order_relaxed);
-    atomic_store_explicit(&pool.seats, seats, memory_order_relaxed);
-    atomic_store_explicit(&pool.mode, cx_float_mode_get(), memory_order_relaxed);
+/* The owner alone may write this, while the slot's range is empty. */
+static void fill_slot(const round *r, int thread) {
+    slot *s = &pool.slots[thread];
+    atomic_store_explicit(&s->task, r->task, memory_order_relaxed);
+    atomic_store_explicit(&s->context, r->context, memory_order_relaxed);
+    atomic_store_explicit(&s->begin, r->begin, memory_order_relaxed);
+    atomic_store_explicit(&s->mode, r->mode, memory_order_relaxed);
+    atomic_store_explicit(&s->threads, r->threads, memory_order_relaxed);
+    const int part = (r->count - thread + r->threads - 1) / r->threads;
+    atomic_store_explicit(&s->range, r->epoch * one_epoch + (uint64_t)part, memory_order_release);
+}
+
+/* The caller owns the pool. */
+static void run_round(const round *r) {
     atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
-    uint64_t last = atomic_load_explicit(&pool.ticket, memory_order_relaxed);
-    uint64_t ticket = (epoch_of(last) + 1) * one_epoch + (uint64_t)seats * one_seat + (uint64_t)count;
-    atomic_store(&pool.ticket, ticket);
-
-    /* Those awake see the ticket by themselves. */
-    int asleep = atomic_load(&pool.asleep);
-    int awake = atomic_load_explicit(&pool.workers, memory_order_relaxed) - asleep;
-    if (asleep > 0 && awake < seats) {
-        atomic_fetch_add(&pool.alarm, 1);
-        cx_wake(&pool.alarm, seats - awake);
-    }
-
-    uint32_t own = 0;
-    while (take_next(epoch_of(ticket), end, &share)) {
-        task(context, share.index, 0);
-        ++own;
-    }
-    wait_for_workers((uint32_t)count - own);
+    for (int t = 0; t < r->threads; ++t) fill_slot(r, t);
+    /* Those awake see it by themselves. */
+    for (int t = 1; t < r->threads; ++t)
+        if (atomic_exchange_explicit(&pool.slots[t].asleep, 0, memory_order_acq_rel)) call(&pool.slots[t]);
+    wait_for_workers((uint32_t)r->count - run_share(r, 0));
 }
 
 static void run_alone(int64_t count, cx_task task, void *context) {
@@ -227,17 +252,17 @@ void cx_parallel_for(int64_t count, int threads, cx_task task, void *context) {
         run_alone(count, task, context);
         return;
     }
-    int workers = ensure_workers(threads - 1);
-    int seats = threads - 1 < workers ? threads - 1 : workers;
-    if (seats == 0) {
-        atomic_flag_clear_explicit(&pool.busy, memory_order_release);
+    const int workers = ensure_workers(threads - 1);
+    round r = {
+        .task = task, .context = context, .mode = cx_float_mode_get(), .threads = (int)cx_min(threads, 1 + workers)};
+    if (r.threads == 1)
         run_alone(count, task, context);
-        return;
-    }
-    for (int64_t begin = 0; begin < count; begin += ROUND_MAX) {
-        int64_t rest = count - begin;
-        run_round(begin, rest < ROUND_MAX ? (int)rest : ROUND_MAX, seats, task, context);
-    }
+    else
+        for (int64_t rest = count; rest > 0; rest -= r.count, r.begin += r.count) {
+            r.count = (int)cx_min(rest, (int64_t)r.threads * RANGE_MAX);
+            r.epoch = ++pool.epoch;
+            run_round(&r);
+        }
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }
 
@@ -256,14 +281,18 @@ __attribute__((constructor)) static void begin(void) {
  * the pool begins anew. Only stores: this may run after the fork of any program.
  */
 static void begin_anew_in_child(void) {
-    (void)atomic_load_explicit(&pool.workers, memory_order_acquire); /* what was written to `threads` is over */
+    /* what was written to `threads` is over */
+    const int workers = atomic_load_explicit(&pool.workers, memory_order_acquire);
+    for (int i = 0; i <= workers; ++i) {
+        atomic_store_explicit(&pool.slots[i].range, 0, memory_order_relaxed);
+        atomic_store_explicit(&pool.slots[i].alarm, 0, memory_order_relaxed);
+        atomic_store_explicit(&pool.slots[i].asleep, 0, memory_order_relaxed);
+    }
     atomic_store_explicit(&pool.workers, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool.slots_taken, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.retry_in, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool.ticket, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.owner_sleeps, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool.alarm, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool.asleep, 0, memory_order_relaxed);
     atomic_flag_clear_explicit(&pool.busy, memory_order_relaxed);
     cx_wait_after_fork();
     cx_threads_forget_default();
@@ -280,8 +309,7 @@ __attribute__((destructor)) static void end(void) {
     for (int i = 0; i < workers; ++i)
         if (pthread_equal(pool.threads[i], pthread_self())) return;
     atomic_store(&pool.stopping, true);
-    atomic_fetch_add(&pool.alarm, 1);
-    cx_wake(&pool.alarm, CX_MAX_THREADS);
+    for (int i = 1; i <= workers; ++i) call(&pool.slots[i]);
     for (int i = 0; i < workers; ++i) cx_thread_join(pool.threads[i]);
 }
 

@@ -3,8 +3,10 @@
  *
  *   Idle costs nothing   after a bounded spin (tens of microseconds) workers sleep.
  *   Never in the way     a caller that finds the pool busy (another thread's loop, or a loop within a loop) runs its own loop alone.
- *   Never waits for a    indices are handed out one at a time; the caller waits only for indices that a worker has really begun,
+ *   Never waits for a    threads take indices one at a time; the caller waits only for those that a worker has really begun,
  *   thread that sleeps   never for a worker that has not woken up yet.
+ *   Stays where it was   a thread begins with its own part of the indices, the same at each call of a loop, and helps the others
+ *                        when it is done with it.
  *   Fork                 the child starts with no workers and makes its own at its first loop.
  *   Limits               the default count obeys CONVX_NUM_THREADS, the affinity mask and the control group's CPU quota.
  */

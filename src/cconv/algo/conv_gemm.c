@@ -11,7 +11,7 @@
  * it, bounded by the second-level cache (implicit im2col, after Chetlur et al. 2014, "cuDNN: Efficient primitives for
  * deep learning").
  */
-#include "algo/conv_gemm.h"
+#include "algo/conv_gemm_part.h"
 
 #include "base/correlation.h"
 #include "base/integer.h"
@@ -19,99 +19,7 @@
 #include "base/threads.h"
 #include "gemm/band.h"
 
-/* Bits of a decision's variant. */
-enum { WAY_PIXELS = 0, WAY_CHANNELS = 1, WEIGHTS_KEPT = 2, WAY_SPREAD = 4, CHANNELS_FASTEST = 8 };
-
-/* How the product reads the weights. */
-typedef enum weight_form {
-    WEIGHTS_IN_PLACE,
-    WEIGHTS_PACKED,    /* all of them, before the run or in the plan */
-    WEIGHTS_ON_THE_WAY /* block by block: where pixels are so few that each block is used once */
-} weight_form;
-
-#define FEW_PIXELS 64     /* where the order of the sum follows the weights */
-#define SHORT_RUN  4      /* of taps: worth copying */
-#define CALL_COST  2500.0 /* cycles of setting up, whatever the size */
-
 #define MANY_CHANNELS 32
-#define MAX_PARTS     32 /* correlations set up at a time */
-
-static cx_patch_order order_of(int variant) {
-    return variant & CHANNELS_FASTEST ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
-}
-
-/*
- * The order in which channels and taps are summed. It decides the bits, so it must not depend on the batch, the
- * threads, the way or on whether weights are kept. Channels run fastest where they lie side by side in the source,
- * unless the map is so small that reading the weights as they lie matters more.
- */
-static cx_patch_order choose_order(const cx_conv *conv) {
-    const bool forward = conv->pass == CONVX_FORWARD;
-    const int64_t source_step = forward ? conv->x.channel : conv->y.channel;
-    const int64_t places = forward ? cx_count3(conv->out) : cx_count3(conv->in) / cx_count3(conv->stride);
-    return source_step == 1 && places > FEW_PIXELS ? CX_CHANNELS_FASTEST : CX_TAPS_FASTEST;
-}
-
-/* One correlation as a product. */
-typedef struct part {
-    cx_correlation c;
-    /* whichever way: see describe() */
-    cx_patch_order order;
-    int64_t pixels, k;
-    cx_axis weight_axis; /* k, as the weights lie */
-    bool affine;         /* the patches lie as a matrix does */
-    cx_axis pixel_rows;  /* its rows, then */
-    /* one way: see set_up() */
-    const void *weights; /* w[0,0,0,0] of this correlation, or the packed ones */
-    weight_form form;
-    bool in_place, band; /* patches */
-    cx_gemm_blocks blocks;
-    int64_t m, n;
-    int64_t n_tasks, m_tasks, first_task;
-    int64_t unit;  /* of columns that tasks are cut by */
-    int64_t chunk; /* of columns, where this and the next part are twins: see run_twins; else 0 */
-} part;
-
-/* Whether every patch is one place of the source, so that they lie as a matrix does. */
-static bool patches_affine(const cx_correlation *c, cx_axis *pixels) {
-    if (cx_count3(c->taps) != 1) return false;
-    cx_strides stride = c->src;
-    for (int d = 0; d < 3; ++d) {
-        const int64_t last = (c->grid[d] - 1) * c->step[d] + c->origin[d];
-        if (c->origin[d] < 0 || last >= c->extent[d]) return false;
-        stride.space[d] *= c->step[d];
-    }
-    cx_pixel_axis(c->batch, c->grid, &stride, pixels);
-    return pixels->digits == 1;
-}
-
-static void describe(part *p, cx_patch_order order) {
-    const cx_correlation *c = &p->c;
-    p->order = order;
-    p->pixels = c->batch * cx_count3(c->grid);
-    p->k = c->ci * cx_count3(c->taps);
-    cx_weight_k_axis(c, order, &p->weight_axis);
-    p->affine = patches_affine(c, &p->pixel_rows);
-}
-
-/*
- * Weights are read in place along their rows, or in runs of several taps where few panels read them: that costs less
- * than a copy. Down their columns it wastes most of each cache line.
- */
-static bool weights_in_place(const part *p, const cx_kernels *kernels, int variant) {
-    const cx_axis *axis = &p->weight_axis;
-    if (axis->digits == 1) return cx_axis_step(axis) == 1 || p->pixels <= kernels->gemm.nr;
-    return axis->digits == 2 && axis->stride[1] == 1 && axis->extent[1] >= SHORT_RUN && !(variant & WEIGHTS_KEPT) &&
-           cx_gemm_one_block(kernels, p->pixels);
-}
-
-static weight_form form_of(const part *p, const cx_kernels *kernels, int variant) {
-    const bool channels = variant & WAY_CHANNELS;
-    if (!channels && weights_in_place(p, kernels, variant)) return WEIGHTS_IN_PLACE;
-    if (variant & WEIGHTS_KEPT) return WEIGHTS_PACKED;
-    const bool once = channels ? p->pixels <= FEW_PIXELS : cx_gemm_one_block(kernels, p->pixels);
-    return once ? WEIGHTS_ON_THE_WAY : WEIGHTS_PACKED;
-}
 
 static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t group, size_t size) {
     const int64_t channels = c->ci * c->groups;
@@ -135,68 +43,6 @@ static cx_patches patches_of(const cx_correlation *c, const void *src, int64_t g
     return p;
 }
 
-/* ---- Cost ------------------------------------------------------------------------------------------------------ */
-
-/*
- * Patches as rows: a copy of each, or a band (band.h) where that is less work although tiles end with each row of the
- * grid, for which short tiles leave FMA latency uncovered. The order of the sum is the same.
- */
-static double cost_of_patch_rows(const cx_correlation *c, const cx_kernels *kernels, int variant, bool *band) {
-    const bool runs = variant & CHANNELS_FASTEST; /* of a row of taps each */
-    const double k = (double)c->ci * (double)cx_count3(c->taps), pixels = (double)c->batch * (double)cx_count3(c->grid);
-    const double places = (double)(c->taps[0] * c->taps[1] * (runs ? 1 : c->taps[2]));
-    const double copies =
-        pixels * (k * (runs ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED) + places * CX_COST_LOCATE_PLACE);
-    *band = false;
-    if (c->taps[2] < 2 || c->tap_step[2] != 1 || c->step[2] > c->taps[2]) return copies;
-    if (runs ? c->src.channel != 1 || c->src.space[2] != c->ci : c->src.space[2] != 1) return copies;
-    const double rows = (double)c->batch * (double)(c->grid[0] * c->grid[1]);
-    const double lines = rows * (double)(c->taps[0] * c->taps[1]) * (double)(runs ? 1 : c->ci);
-    const double length = (double)((c->grid[2] - 1) * c->step[2] + c->taps[2]) * (double)(runs ? c->ci : 1);
-    const int64_t mr = kernels->gemm.mr, tiles = cx_ceil_div(c->grid[2], mr), least = 8 / kernels->gemm.nv;
-    /* as pixels: chains that are missing, and panels that are read once more */
-    const double chains = rows * (double)cx_max(tiles * least - c->grid[2], 0);
-    const double panels = 0.5 * (rows * (double)(tiles * mr) - pixels);
-    const double idle = chains > panels ? chains : panels;
-    const double product = idle * k * (double)cx_ceil_div(c->co, kernels->lanes) / (2 * CX_COST_TILE_SHARE);
-    const double cost = lines * (length * CX_COST_BAND + CX_COST_BAND_LINE) + product;
-    *band = cost < copies;
-    return *band ? cost : copies;
-}
-
-static double cost_of(const part *p, const cx_kernels *kernels, int variant) {
-    const cx_correlation *c = &p->c;
-    const double k = (double)c->ci * (double)cx_count3(c->taps), pixels = (double)c->batch * (double)cx_count3(c->grid);
-    const double co = (double)c->co;
-    const int64_t lanes = kernels->lanes, vectors = kernels->gemm.nv;
-    const bool channels = variant & WAY_CHANNELS;
-    const int64_t n = channels ? c->co : p->pixels, m = channels ? p->pixels : c->co;
-    const int64_t nr = kernels->gemm.nr, whole = n / nr; /* few divisions: every kind of part comes here */
-    const double padded = (double)((n + lanes - 1) & -lanes) + 0.25 * (double)(nr - (n - whole * nr));
-    /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
-    const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
-    double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
-    const bool kept = variant & WEIGHTS_KEPT;
-    if (channels) {
-        bool band;
-        if (!p->affine) cost += cost_of_patch_rows(c, kernels, variant, &band);
-        if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
-        if (c->dst.channel != 1) cost += pixels * co * (c->dst.space[2] == 1 ? CX_COST_STORE_ACROSS : CX_COST_SCATTER);
-    } else {
-        const int64_t step = c->step[2] * c->src.space[2];
-        cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
-        const double rows_met = 1 + (double)nr / (double)c->grid[2];
-        const double panels = (double)(whole + (n > whole * nr));
-        cost += panels * ((double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
-        if (form_of(p, kernels, variant) != WEIGHTS_IN_PLACE && !kept) cost += co * k * CX_COST_COPY_WEIGHTS;
-        const double store = c->dst.space[2] == 2  ? CX_COST_JOIN
-                             : c->dst.channel == 1 ? CX_COST_STORE_ACROSS
-                                                   : CX_COST_SCATTER;
-        if (c->dst.space[2] != 1) cost += pixels * co * store;
-    }
-    return (cost + CX_COST_GROUP) * (double)c->groups;
-}
-
 /* ---- One correlation, set up to run ---------------------------------------------------------------------------- */
 
 typedef struct job {
@@ -206,7 +52,7 @@ typedef struct job {
     size_t size, thread_bytes, gemm_bytes; /* the stage of twins follows the scratch of gemm */
     int variant;
     char *scratch;
-    part *parts;
+    cx_gemm_part *parts;
     int count;
 } job;
 
@@ -215,7 +61,7 @@ typedef struct job {
  * computed side by side, some columns at a time, and joined as they are stored. Returns how many columns, 0: not so.
  */
 static int64_t twin_chunk(const cx_conv *conv, const cx_kernels *kernels, int variant) {
-    if (conv->pass != CONVX_INPUT_GRADIENT || (variant & WAY_CHANNELS)) return 0;
+    if (conv->pass != CONVX_INPUT_GRADIENT || (variant & CX_GEMM_WAY_CHANNELS)) return 0;
     if (conv->stride[2] != 2 || conv->in[2] < 2 || conv->x.space[2] != 1) return 0;
     const int64_t level = (int64_t)(cx_cpu_get()->l2 / cx_dtype_size(kernels->dtype));
     /* with rows of odd length, the twins' columns are the same only in whole rows */
@@ -230,7 +76,7 @@ static size_t twin_stage(const cx_conv *conv, const cx_kernels *kernels, int var
 }
 
 /* How a product is cut among threads. Results do not depend on it. */
-static void cut_tasks(part *p, const cx_kernels *kernels, int threads) {
+static void cut_tasks(cx_gemm_part *p, const cx_kernels *kernels, int threads) {
     const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr), tiles = cx_ceil_div(p->m, kernels->gemm.mr);
     const int64_t groups = p->c.groups;
     p->n_tasks = cx_ceil_div(p->n, p->blocks.nc);
@@ -247,14 +93,14 @@ static void cut_tasks(part *p, const cx_kernels *kernels, int threads) {
 }
 
 /* Weights packed on the way, as columns: no two threads pack the same. Pixels are few. */
-static void cut_tasks_by_columns(part *p, const cx_kernels *kernels, int threads) {
+static void cut_tasks_by_columns(cx_gemm_part *p, const cx_kernels *kernels, int threads) {
     const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr);
     p->m_tasks = 1;
     p->n_tasks = cx_max(cx_ceil_div(p->n, p->blocks.nc), cx_min(panels, cx_ceil_div(threads, p->c.groups)));
 }
 
 /* The same with rows and columns exchanged: packed panels are shared, so it is pixels (rows) that are cut. */
-static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
+static void cut_tasks_by_rows(cx_gemm_part *p, const cx_kernels *kernels, int threads) {
     const int64_t tiles = cx_ceil_div(p->m, kernels->gemm.mr), panels = cx_ceil_div(p->n, kernels->gemm.nr);
     const int64_t groups = p->c.groups;
     p->n_tasks = 1;
@@ -269,29 +115,29 @@ static void cut_tasks_by_rows(part *p, const cx_kernels *kernels, int threads) {
 }
 
 /* One way, for a part that has been described. */
-static void set_up(part *p, const cx_kernels *kernels, int variant) {
+static void set_up(cx_gemm_part *p, const cx_kernels *kernels, int variant) {
     const cx_correlation *c = &p->c;
-    const bool channels = variant & WAY_CHANNELS;
+    const bool channels = variant & CX_GEMM_WAY_CHANNELS;
     p->band = false;
-    p->form = form_of(p, kernels, variant);
+    p->form = cx_gemm_part_form(p, kernels, variant);
     p->m = channels ? p->pixels : c->co;
     p->n = channels ? c->co : p->pixels;
-    p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k, !channels && p->form == WEIGHTS_ON_THE_WAY);
+    p->blocks = cx_gemm_blocks_for(kernels, p->m, p->n, p->k, !channels && p->form == CX_GEMM_WEIGHTS_ON_THE_WAY);
     if (channels) {
         p->in_place = p->affine;
-        if (!p->in_place) cost_of_patch_rows(c, kernels, variant, &p->band);
-        if (p->form == WEIGHTS_PACKED) p->blocks.nc = cx_round_up(p->n, kernels->gemm.nr);
+        if (!p->in_place) cx_gemm_patch_rows_cost(c, kernels, variant, &p->band);
+        if (p->form == CX_GEMM_WEIGHTS_PACKED) p->blocks.nc = cx_round_up(p->n, kernels->gemm.nr);
     } else {
         p->in_place = p->affine && cx_axis_step(&p->pixel_rows) == 1;
     }
 }
 
-static void cut(part *p, const cx_kernels *kernels, int variant, int threads) {
+static void cut(cx_gemm_part *p, const cx_kernels *kernels, int variant, int threads) {
     p->unit = kernels->gemm.nr;
     p->chunk = 0;
-    if (!(variant & WAY_CHANNELS))
+    if (!(variant & CX_GEMM_WAY_CHANNELS))
         cut_tasks(p, kernels, threads);
-    else if (p->form == WEIGHTS_PACKED)
+    else if (p->form == CX_GEMM_WEIGHTS_PACKED)
         cut_tasks_by_rows(p, kernels, threads);
     else
         cut_tasks_by_columns(p, kernels, threads);
@@ -305,9 +151,9 @@ static const void *first_patch(const cx_correlation *c, const cx_patches *patche
 }
 
 /* Field by field: choosing an algorithm comes here for every kind of part. */
-static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches *patches, cx_gemm *gemm) {
+static void gemm_of(const job *j, const cx_gemm_part *p, int64_t group, const cx_patches *patches, cx_gemm *gemm) {
     const cx_correlation *c = &p->c;
-    const bool packed = p->form == WEIGHTS_PACKED, channels = j->variant & WAY_CHANNELS;
+    const bool packed = p->form == CX_GEMM_WEIGHTS_PACKED, channels = j->variant & CX_GEMM_WAY_CHANNELS;
     const void *bias = j->tensors->bias ? cx_at(j->tensors->bias, group * c->co, j->size) : NULL;
     const int64_t offset = group * (packed ? cx_packed_weights(c, j->kernels, channels) : c->w_group);
     const void *weights = cx_at(p->weights, offset, j->size);
@@ -332,8 +178,8 @@ static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches
             cx_axis_set_line(&a->k, p->k, 1);
         else
             a->k = p->weight_axis;
-        a->runs = p->form == WEIGHTS_IN_PLACE && p->weight_axis.digits == 2;
-        a->copy = p->form == WEIGHTS_ON_THE_WAY;
+        a->runs = p->form == CX_GEMM_WEIGHTS_IN_PLACE && p->weight_axis.digits == 2;
+        a->copy = p->form == CX_GEMM_WEIGHTS_ON_THE_WAY;
         if (p->in_place) {
             b->kind = CX_PANELS_MATRIX;
             b->base = first_patch(c, patches, j->size);
@@ -366,10 +212,10 @@ static void gemm_of(const job *j, const part *p, int64_t group, const cx_patches
 }
 
 /* Columns [n0, n1) of the even phase, and those of the odd phase that lie between them. */
-static void run_twins(const job *j, const part *even, int64_t group, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
-                      char *scratch) {
+static void run_twins(const job *j, const cx_gemm_part *even, int64_t group, int64_t m0, int64_t m1, int64_t n0,
+                      int64_t n1, char *scratch) {
     const cx_kernels *kernels = j->kernels;
-    const part *twin[2] = {even, even + 1};
+    const cx_gemm_part *twin[2] = {even, even + 1};
     const int64_t grid[2] = {even[0].c.grid[2], even[1].c.grid[2]}, chunk = even->chunk;
     const cx_strides *dst = &even->c.dst;
     char *stage = scratch + j->gemm_bytes, *half[2] = {stage, stage + (size_t)((m1 - m0) * chunk) * j->size};
@@ -407,7 +253,7 @@ static void run_task(void *context, int64_t index, int worker) {
     const job *j = context;
     int which = 0;
     while (which + 1 < j->count && index >= j->parts[which + 1].first_task) ++which;
-    const part *p = &j->parts[which];
+    const cx_gemm_part *p = &j->parts[which];
     index -= p->first_task;
     const int64_t m_task = index % p->m_tasks, n_task = index / p->m_tasks % p->n_tasks;
     const int64_t group = index / p->m_tasks / p->n_tasks;
@@ -428,160 +274,62 @@ static void run_task(void *context, int64_t index, int worker) {
 
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
-/*
- * The correlations of a pass by kind, since choosing an algorithm has no time to look at every stride phase: those with
- * as many taps and places, and patches that all lie inside, if one tap makes them, cost the same and need the same memory.
- * Kinds of the three dimensions combine.
- */
-#define MOST_KINDS 8 /* of one dimension */
-
-typedef struct dimension {
-    int64_t phases;
-    int kinds;
-    struct {
-        int64_t taps, grid, origin, times;
-        bool inside;
-    } kind[MOST_KINDS];
-    unsigned char of[MAX_PARTS]; /* the first phases */
-} dimension;
-
-typedef struct kinds {
-    cx_patch_order order;
-    dimension dim[3];
-    int count;
-    part p; /* of one kind at a time; where it is in the tensors is not kept */
-} kinds;
-
-static void look_at_dimension(const cx_conv *conv, int d, cx_correlation *c, dimension *dim) {
-    dim->phases = conv->pass == CONVX_FORWARD ? 1 : cx_correlation_phases(conv, d);
-    dim->kinds = 0;
-    for (int64_t phase = 0; phase < dim->phases; ++phase) {
-        if (phase > 0) cx_correlation_set_phase(conv, d, phase, c);
-        const int64_t taps = c->taps[d], grid = c->grid[d], origin = c->origin[d];
-        const bool inside = taps == 1 && origin >= 0 && (grid - 1) * c->step[d] + origin < c->extent[d];
-        int k = 0;
-        while (k < dim->kinds &&
-               (dim->kind[k].taps != taps || dim->kind[k].grid != grid || dim->kind[k].inside != inside))
-            ++k;
-        if (k == dim->kinds) {
-            dim->kind[k].taps = taps;
-            dim->kind[k].grid = grid;
-            dim->kind[k].origin = origin;
-            dim->kind[k].times = 0;
-            dim->kind[k].inside = inside;
-            ++dim->kinds;
-        }
-        ++dim->kind[k].times;
-        if (phase < MAX_PARTS) dim->of[phase] = (unsigned char)k;
-    }
-}
-
-static void look_at_kinds(const cx_conv *conv, cx_patch_order order, kinds *all) {
-    cx_correlation *c = &all->p.c;
-    all->order = order;
-    all->count = 1;
-    cx_correlation_get(conv, 0, c);
-    for (int d = 0; d < 3; ++d) {
-        look_at_dimension(conv, d, c, &all->dim[d]);
-        all->count *= all->dim[d].kinds;
-    }
-    all->p.weights = NULL;
-}
-
-/* Makes the part one of this kind, and describes it. Returns how many correlations are. */
-static int64_t take_kind(kinds *all, int index) {
-    cx_correlation *c = &all->p.c;
-    int64_t times = 1;
-    for (int d = 2; d >= 0; --d) {
-        const dimension *dim = &all->dim[d];
-        const int k = dim->kinds == 1 ? 0 : index % dim->kinds;
-        c->taps[d] = dim->kind[k].taps;
-        c->grid[d] = dim->kind[k].grid;
-        c->origin[d] = dim->kind[k].origin;
-        times *= dim->kind[k].times;
-        if (dim->kinds > 1) index /= dim->kinds;
-    }
-    describe(&all->p, all->order);
-    return times;
-}
-
-/* Costs of the two ways, over the correlations: the first of them, if they are many. */
-static void costs_of(const cx_kernels *kernels, int variant, kinds *all, double cost[2]) {
-    const dimension *dim = all->dim;
-    const int64_t parts = dim[0].phases * dim[1].phases * dim[2].phases, looked_at = cx_min(parts, MAX_PARTS);
-    double known[MAX_PARTS][2]; /* of the first kinds */
-    bool is_known[MAX_PARTS] = {false};
-    int64_t phase[3] = {0, 0, 0};
-    cost[WAY_PIXELS] = cost[WAY_CHANNELS] = CALL_COST;
-    for (int64_t i = 0; i < looked_at; ++i) {
-        const int index =
-            (dim[0].of[phase[0]] * dim[1].kinds + dim[1].of[phase[1]]) * dim[2].kinds + dim[2].of[phase[2]];
-        double beyond[2], *each = index < MAX_PARTS ? known[index] : beyond;
-        if (index >= MAX_PARTS || !is_known[index]) {
-            take_kind(all, index);
-            for (int way = 0; way < 2; ++way)
-                each[way] = cost_of(&all->p, kernels, variant | way) * (double)parts / (double)looked_at;
-            if (index < MAX_PARTS) is_known[index] = true;
-        }
-        for (int way = 0; way < 2; ++way) cost[way] += each[way];
-        for (int d = 2; d >= 0 && ++phase[d] == dim[d].phases; --d) phase[d] = 0;
-    }
-}
-
 /* Workspace and packed weights of one way. */
-static void book(const cx_conv *conv, const cx_kernels *kernels, int variant, kinds *all, cx_decision *decision) {
+static void book(const cx_conv *conv, const cx_kernels *kernels, int variant, cx_gemm_kinds *all,
+                 cx_decision *decision) {
     const cx_tensors none = {0};
     const job j = {.kernels = kernels, .tensors = &none, .size = cx_dtype_size(kernels->dtype), .variant = variant};
     cx_patches patches = {0}; /* what they are counts only for bands */
     cx_gemm gemm;
-    part *const p = &all->p;
+    cx_gemm_part *const p = &all->p;
     size_t most = 0;
     int64_t packed = 0;
     for (int i = 0; i < all->count; ++i) {
-        const int64_t times = take_kind(all, i);
+        const int64_t times = cx_gemm_take_kind(all, i);
         set_up(p, kernels, variant);
         if (p->band) patches = patches_of(&p->c, NULL, 0, j.size);
         gemm_of(&j, p, 0, &patches, &gemm);
         const size_t bytes = cx_gemm_scratch(kernels, &gemm, p->blocks);
         if (bytes > most) most = bytes;
-        if (p->form == WEIGHTS_PACKED)
-            packed += times * p->c.groups * cx_packed_weights(&p->c, kernels, variant & WAY_CHANNELS);
+        if (p->form == CX_GEMM_WEIGHTS_PACKED)
+            packed += times * p->c.groups * cx_packed_weights(&p->c, kernels, variant & CX_GEMM_WAY_CHANNELS);
     }
     decision->thread_bytes = cx_align_up(most) + twin_stage(conv, kernels, variant);
     decision->packed_bytes = packed ? cx_align_up((size_t)(packed + CX_PACK_SLACK) * j.size) : 0;
-    decision->shared_bytes = variant & WEIGHTS_KEPT ? 0 : decision->packed_bytes;
+    decision->shared_bytes = variant & CX_GEMM_WEIGHTS_KEPT ? 0 : decision->packed_bytes;
 }
 
 static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
     if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
-    const cx_patch_order order = choose_order(conv);
-    const int variant = (order == CX_CHANNELS_FASTEST ? CHANNELS_FASTEST : 0) | (kept ? WEIGHTS_KEPT : 0);
-    kinds all;
+    const cx_patch_order order = cx_gemm_order(conv);
+    const int variant =
+        (order == CX_CHANNELS_FASTEST ? CX_GEMM_CHANNELS_FASTEST : 0) | (kept ? CX_GEMM_WEIGHTS_KEPT : 0);
+    cx_gemm_kinds all;
     double cost[2], spread;
     bool priced = false;
-    look_at_kinds(conv, order, &all);
+    cx_gemm_kinds_of(conv, order, &all);
     /* With many channels tiles are tall already: no need to compare. Spreading sums in another order, so it is chosen by
        one image, one thread and plain weights, whatever the call. */
     if (conv->pass == CONVX_INPUT_GRADIENT && conv->batch > 0 && conv->in_channels <= MANY_CHANNELS &&
         cx_gemm_spread_cost(conv, kernels, &spread)) {
         all.p.c.batch = 1;
-        costs_of(kernels, variant & ~WEIGHTS_KEPT, &all, cost);
-        if (spread < cost[WAY_PIXELS] && spread < cost[WAY_CHANNELS]) {
-            decision->variant = WAY_SPREAD;
+        cx_gemm_costs(kernels, variant & ~CX_GEMM_WEIGHTS_KEPT, &all, cost);
+        if (spread < cost[CX_GEMM_WAY_PIXELS] && spread < cost[CX_GEMM_WAY_CHANNELS]) {
+            decision->variant = CX_GEMM_WAY_SPREAD;
             return cx_gemm_spread_decide(conv, kernels, threads, decision);
         }
         priced = conv->batch == 1 && !kept;
     }
     if (!priced) {
         all.p.c.batch = conv->batch;
-        costs_of(kernels, variant, &all, cost);
+        cx_gemm_costs(kernels, variant, &all, cost);
     }
-    const int way = cost[WAY_CHANNELS] < cost[WAY_PIXELS] ? WAY_CHANNELS : WAY_PIXELS;
+    const int way = cost[CX_GEMM_WAY_CHANNELS] < cost[CX_GEMM_WAY_PIXELS] ? CX_GEMM_WAY_CHANNELS : CX_GEMM_WAY_PIXELS;
     decision->variant = variant | way;
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);
     book(conv, kernels, decision->variant, &all, decision);
-    decision->reason = way == WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
+    decision->reason = way == CX_GEMM_WAY_PIXELS ? "vectors along pixels" : "vectors along channels";
     return true;
 }
 
@@ -589,16 +337,16 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
                  void *packed) {
     char *at = packed;
     const size_t size = cx_dtype_size(kernels->dtype);
-    const int way = decision->variant & WAY_CHANNELS;
+    const int way = decision->variant & CX_GEMM_WAY_CHANNELS;
     const int64_t parts = cx_correlation_count(conv);
     for (int64_t i = 0; i < parts; ++i) {
-        part p;
+        cx_gemm_part p;
         const cx_correlation *c = &p.c;
         cx_correlation_get(conv, i, &p.c);
-        describe(&p, order_of(decision->variant));
-        if (form_of(&p, kernels, decision->variant) != WEIGHTS_PACKED) continue;
-        cx_pack_weights(c, kernels, way == WAY_CHANNELS, p.order, decision->threads, cx_at(weights, c->w_offset, size),
-                        at);
+        cx_gemm_part_describe(&p, cx_gemm_order_of(decision->variant));
+        if (cx_gemm_part_form(&p, kernels, decision->variant) != CX_GEMM_WEIGHTS_PACKED) continue;
+        cx_pack_weights(c, kernels, way == CX_GEMM_WAY_CHANNELS, p.order, decision->threads,
+                        cx_at(weights, c->w_offset, size), at);
         at += (size_t)(c->groups * cx_packed_weights(c, kernels, way)) * size;
     }
 }
@@ -609,7 +357,7 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         cx_gemm_weight_run(conv, kernels, decision, tensors, workspace);
         return;
     }
-    if (decision->variant & WAY_SPREAD) {
+    if (decision->variant & CX_GEMM_WAY_SPREAD) {
         cx_gemm_spread_run(conv, kernels, decision, tensors, workspace);
         return;
     }
@@ -619,7 +367,7 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         pack(conv, kernels, decision, tensors->w, workspace);
         packed = workspace;
     }
-    part parts[MAX_PARTS];
+    cx_gemm_part parts[CX_GEMM_MAX_PARTS];
     job j = {
         .kernels = kernels,
         .tensors = tensors,
@@ -634,15 +382,16 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     const int64_t all = cx_correlation_count(conv), chunk = twin_chunk(conv, kernels, decision->variant);
     int64_t tasks = 0;
     for (int64_t i = 0; i < all; ++i) {
-        part *p = &parts[j.count];
+        cx_gemm_part *p = &parts[j.count];
         cx_correlation_get(conv, i, &p->c);
-        describe(p, order_of(decision->variant));
+        cx_gemm_part_describe(p, cx_gemm_order_of(decision->variant));
         set_up(p, kernels, decision->variant);
         cut(p, kernels, decision->variant, decision->threads);
-        if (p->form == WEIGHTS_PACKED) {
+        if (p->form == CX_GEMM_WEIGHTS_PACKED) {
             p->weights = packed;
             packed +=
-                (size_t)(p->c.groups * cx_packed_weights(&p->c, kernels, decision->variant & WAY_CHANNELS)) * size;
+                (size_t)(p->c.groups * cx_packed_weights(&p->c, kernels, decision->variant & CX_GEMM_WAY_CHANNELS)) *
+                size;
         } else {
             p->weights = cx_at(tensors->w, p->c.w_offset, size);
         }
@@ -658,7 +407,7 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
             tasks += p->c.groups * p->n_tasks * p->m_tasks;
             ++j.count;
         }
-        if (tasks && (j.count == MAX_PARTS || i == all - 1)) {
+        if (tasks && (j.count == CX_GEMM_MAX_PARTS || i == all - 1)) {
             cx_parallel_for(tasks, decision->threads, run_task, &j);
             j.count = 0;
             tasks = 0;
@@ -666,4 +415,4 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     }
 }
 
-const cx_algorithm cx_algorithm_gemm = {CONVX_ALGO_GEMM, decide, run, pack, CALL_COST, 1};
+const cx_algorithm cx_algorithm_gemm = {CONVX_ALGO_GEMM, decide, run, pack, CX_GEMM_CALL_COST, 1};

@@ -3,9 +3,15 @@
  * of the input, F(taps, outputs of a tile), and the sum over all tiles is taken at the points, before the transform
  * back: one matrix product a point, of output gradients by patches, summed over tiles.
  *
- * Tiles are worked on in blocks that stay in the last cache. First, pieces of a row of tiles are copied with channels
- * side by side and transformed; then each task multiplies its share of the filters at all points. The sum over tiles is
- * one chain of FMAs in ascending order for each filter and point, whatever the blocks or threads.
+ * Pieces of a row of tiles are copied with channels side by side and transformed, then multiplied.
+ *
+ *   few filters   The tiles are slabs, a task each: its tiles and products stay in a thread's own second-level cache. The
+ *                 slabs' products are added in their order.
+ *   many          Tiles are worked on in blocks that stay in the last cache: all threads transform a block, then each
+ *                 task multiplies its share of the filters at all points.
+ *
+ * The sum over the tiles of a slab, or of all, is one chain of FMAs in ascending order for each filter and point, whatever
+ * the blocks or threads.
  */
 #include <string.h>
 
@@ -16,11 +22,17 @@
 #include "base/threads.h"
 #include "gemm/stack.h"
 
-#define PIECE       8   /* tiles transformed at a time */
-#define MOST_TILES  256 /* of a block: a panel of them fits the first cache */
-#define SHARE_L2    8   /* second-level caches that a block may fill */
-#define TASK_PANELS 4   /* of input channels, that a task multiplies */
-#define TASK_TILES  4   /* by as many of output channels, at most */
+#define PIECE         8   /* tiles transformed at a time */
+#define MOST_TILES    256 /* of a block: a panel of them fits the first cache */
+#define SHARE_L2      8   /* second-level caches that a block may fill */
+#define TASK_PANELS   4   /* of input channels, that a task multiplies */
+#define TASK_TILES    4   /* by as many of output channels, at most */
+/* Slabs decide the order of a sum: nothing of the machine may count for them. */
+#define SLAB_PRODUCTS 65536 /* at most, and values of so many tiles */
+#define SLAB_VALUES   98304
+#define SLAB_TILES    24 /* at least */
+#define FEW_SLABS     4
+#define MANY_SLABS    8
 
 typedef struct layer {
     cx_winograd_grid grid;    /* of the output gradients */
@@ -33,10 +45,18 @@ typedef struct layer {
     int64_t x_channels, y_channels;       /* in whole vectors */
     int64_t panels, panel_step, x_point;  /* of transformed patches: for all depth taps; steps */
     int64_t y_point;                      /* of transformed gradients */
+    int64_t slabs;                        /* 1: none */
     int64_t co_tiles, co_tasks, ci_tasks; /* tiles of the micro-kernel */
+    int64_t task_panels;
     int64_t product_row, product_point;
     size_t x_bytes, y_bytes, product_bytes, strip_bytes;
 } layer;
+
+/* Pieces from first to last, and their transformed patches and gradients. */
+typedef struct block {
+    int64_t first, last;
+    char *x, *y;
+} block;
 
 typedef struct job {
     const layer *l;
@@ -44,10 +64,10 @@ typedef struct job {
     const cx_kernels *kernels;
     const char *x, *y; /* of the group */
     char *result;
-    char *x_values, *y_values, *products, *scratch;
+    char *products, *scratch;
     size_t thread_bytes;
     unsigned char *not_finite;
-    int64_t first_piece, last_piece; /* of the block */
+    block shared; /* of all threads */
 } job;
 
 /* ---- Set-up ---------------------------------------------------------------------------------------------------- */
@@ -76,10 +96,16 @@ static const char *set_grid(const cx_conv *conv, int outputs, layer *l) {
     return l->points == 1 ? "needs 3, 5 or 7 taps" : NULL;
 }
 
+static int64_t slab_count(int64_t tiles, int64_t pieces) {
+    const int64_t most = tiles / SLAB_TILES;
+    return cx_max(cx_min(cx_min(most, cx_max(FEW_SLABS, cx_min(most / 4, MANY_SLABS))), pieces), 1);
+}
+
 /* How the filters' products are cut into tasks. */
 static void cut_products(const cx_conv *conv, const cx_kernels *kernels, int threads, layer *l) {
     l->co_tiles = cx_ceil_div(conv->out_channels, kernels->gemm.mr);
-    l->ci_tasks = cx_ceil_div(l->panels, TASK_PANELS);
+    l->task_panels = l->slabs > 1 ? l->panels : cx_min(l->panels, TASK_PANELS);
+    l->ci_tasks = cx_ceil_div(l->panels, l->task_panels);
     l->co_tasks = cx_ceil_div(l->co_tiles, TASK_TILES);
     while (l->co_tasks < l->co_tiles && l->co_tasks * l->ci_tasks < 4 * threads && l->co_tasks * l->ci_tasks % threads)
         ++l->co_tasks;
@@ -96,10 +122,14 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     l->y_channels = cx_round_up(conv->out_channels, lanes);
     l->panels = cx_ceil_div(conv->in_channels, nr) * conv->kernel[0];
 
-    const int64_t tile_bytes = l->points * (l->panels * nr + l->y_channels) * (int64_t)l->size;
-    const int64_t most = cx_min(MOST_TILES, SHARE_L2 * (int64_t)cx_cpu_get()->l2 / tile_bytes);
+    const int64_t filters = cx_round_up(conv->out_channels, kernels->gemm.mr) * l->panels * nr;
+    const int64_t values = l->points * (l->panels * nr + l->y_channels);
+    const bool few = l->points * filters <= SLAB_PRODUCTS && values * SLAB_TILES <= SLAB_VALUES;
+    l->slabs = few ? slab_count(l->rows * l->grid.tiles[1], l->pieces) : 1;
+    const int64_t l2 = (int64_t)cx_cpu_get()->l2 / (int64_t)l->size;
+    const int64_t most = cx_min(MOST_TILES, (l->slabs > 1 ? l2 : SHARE_L2 * l2) / values);
     const int64_t piece = cx_min(PIECE, l->grid.tiles[1]);
-    l->block_pieces = cx_max(cx_min(most / piece, l->pieces), 1);
+    l->block_pieces = cx_max(cx_min(most / piece, cx_ceil_div(l->pieces, l->slabs)), 1);
     l->block_tiles = l->block_pieces * piece;
     l->panel_step = l->block_tiles * nr;
     l->x_point = cx_odd_lines(l->panels * l->panel_step, l->size);
@@ -108,8 +138,9 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
     l->y_bytes = cx_align_up((size_t)(l->points * l->y_point) * l->size);
 
     cut_products(conv, kernels, threads, l);
-    l->product_row = cx_min(l->panels, TASK_PANELS) * nr;
-    l->product_point = cx_odd_lines(cx_ceil_div(l->co_tiles, l->co_tasks) * kernels->gemm.mr * l->product_row, l->size);
+    const int64_t task_tiles = l->slabs > 1 ? l->co_tiles : cx_ceil_div(l->co_tiles, l->co_tasks);
+    l->product_row = l->task_panels * nr;
+    l->product_point = cx_odd_lines(task_tiles * kernels->gemm.mr * l->product_row, l->size);
     l->product_bytes = cx_align_up((size_t)(l->points * l->product_point) * l->size);
 
     const cx_winograd_axis *a = l->grid.axis;
@@ -172,12 +203,9 @@ static void lay_strip(const job *j, const char *tensor, const cx_strides *stride
 }
 
 /* One piece's patches for one depth tap, or, past the last tap, its output gradients. */
-static void transform_piece(void *context, int64_t index, int worker) {
-    const job *j = context;
+static void transform_piece(const job *j, const block *b, int64_t piece, int64_t tap, char *strip_base) {
     const layer *l = j->l;
     const cx_conv *conv = j->conv;
-    const int64_t pieces = j->last_piece - j->first_piece, tap = index / pieces,
-                  piece = j->first_piece + index % pieces;
     const cx_winograd_grid *grid = &l->grid;
     const int64_t row = piece / l->row_pieces, column = piece % l->row_pieces * PIECE, count = piece_tiles(l, piece);
     int64_t plane = row / grid->tiles[0], phase[2];
@@ -188,8 +216,7 @@ static void transform_piece(void *context, int64_t index, int worker) {
     const int64_t image = plane / conv->out[0], depth = plane % conv->out[0];
     const int64_t y = row % grid->tiles[0] * grid->axis[0].outputs * grid->gap[0] + phase[0];
     const int64_t x = column * grid->axis[1].outputs * grid->gap[1] + phase[1];
-    const int64_t at = first_tile(l, piece) - first_tile(l, j->first_piece), nr = j->kernels->gemm.nr;
-    char *strip_base = j->scratch + (size_t)worker * j->thread_bytes;
+    const int64_t at = first_tile(l, piece) - first_tile(l, b->first), nr = j->kernels->gemm.nr;
     cx_winograd_strip strip = {.base = strip_base, .tiles = count};
     if (tap < conv->kernel[0]) {
         const int64_t place[3] = {depth * conv->stride[0] - conv->pad[0] + tap * conv->dilation[0], y - conv->pad[1],
@@ -202,8 +229,8 @@ static void transform_piece(void *context, int64_t index, int worker) {
         strip.tile_step = grid->axis[1].outputs * l->x_channels;
         const int64_t panel = l->panels / conv->kernel[0] * tap;
         j->kernels->winograd.strip(grid->axis, false, &strip,
-                                   j->x_values + (size_t)(panel * l->panel_step + at * nr) * l->size, l->x_point, nr,
-                                   nr, l->panel_step);
+                                   b->x + (size_t)(panel * l->panel_step + at * nr) * l->size, l->x_point, nr, nr,
+                                   l->panel_step);
         return;
     }
     const int64_t place[3] = {depth, y, x}, columns = count * grid->axis[1].outputs;
@@ -212,7 +239,7 @@ static void transform_piece(void *context, int64_t index, int worker) {
     strip.channels = strip.column_step = l->y_channels;
     strip.row_step = columns * l->y_channels;
     strip.tile_step = grid->axis[1].outputs * l->y_channels;
-    j->kernels->winograd.strip(l->back, true, &strip, j->y_values + (size_t)(at * l->y_channels) * l->size, l->y_point,
+    j->kernels->winograd.strip(l->back, true, &strip, b->y + (size_t)(at * l->y_channels) * l->size, l->y_point,
                                l->y_channels, l->y_channels, 0);
 }
 
@@ -233,35 +260,103 @@ static void store_filters(const job *j, const char *products, int64_t o0, int64_
         }
 }
 
-static void multiply_task(void *context, int64_t index, int worker) {
-    const job *j = context;
+/* Of a block's tiles, for output channels [o0, o0 + on) and panels from panel0 on. */
+static void multiply(const job *j, const block *b, int64_t o0, int64_t on, int64_t panel0, int64_t panels,
+                     cx_gemm_start start, char *products) {
     const layer *l = j->l;
     const cx_gemm_kernels *g = &j->kernels->gemm;
     const size_t size = l->size;
-    const int64_t o0 = l->co_tiles * (index / l->ci_tasks) / l->co_tasks * g->mr;
-    const int64_t end = l->co_tiles * (index / l->ci_tasks + 1) / l->co_tasks * g->mr;
-    const int64_t on = cx_min(end, j->conv->out_channels) - o0;
-    const int64_t panel0 = index % l->ci_tasks * TASK_PANELS, panels = cx_min(TASK_PANELS, l->panels - panel0);
-    const int64_t tiles =
-        first_tile(l, j->last_piece - 1) + piece_tiles(l, j->last_piece - 1) - first_tile(l, j->first_piece);
-    char *products = one_block(l) ? j->scratch + (size_t)worker * j->thread_bytes + l->strip_bytes
-                                  : j->products + (size_t)index * l->product_bytes;
+    const int64_t tap_panels = l->panels / j->conv->kernel[0];
+    const int64_t tiles = first_tile(l, b->last - 1) + piece_tiles(l, b->last - 1) - first_tile(l, b->first);
     const cx_gemm_stack stack = {.k = tiles,
                                  .run = tiles,
                                  .a_row = 1,
                                  .a_col = l->y_channels,
                                  .a_next = 1,
                                  .c_row = l->product_row,
-                                 .start = j->first_piece == 0 ? CX_START_ZERO : CX_START_RESULT};
+                                 .start = start};
     for (int64_t p = 0; p < l->points; ++p) {
-        const char *gradients = j->y_values + (size_t)(p * l->y_point + o0) * size;
-        const char *patches = j->x_values + (size_t)(p * l->x_point + panel0 * l->panel_step) * size;
+        const char *gradients = b->y + (size_t)(p * l->y_point + o0) * size;
+        const char *patches = b->x + (size_t)(p * l->x_point + panel0 * l->panel_step) * size;
         char *to = products + (size_t)(p * l->product_point) * size;
-        for (int64_t n = 0; n < panels; ++n)
-            cx_gemm_run_stack(j->kernels, stack, on, g->nv, gradients, patches + (size_t)(n * l->panel_step) * size,
-                              to + (size_t)(n * g->nr) * size, NULL);
+        for (int64_t n = 0; n < panels; ++n) {
+            const int64_t columns = cx_min(g->nr, l->x_channels - (panel0 + n) % tap_panels * g->nr);
+            cx_gemm_run_stack(j->kernels, stack, on, columns / j->kernels->lanes, gradients,
+                              patches + (size_t)(n * l->panel_step) * size, to + (size_t)(n * g->nr) * size, NULL);
+        }
     }
-    if (j->last_piece == l->pieces) store_filters(j, products, o0, on, panel0, panels);
+}
+
+/* The first output channel of a task, and how many. */
+static int64_t take_channels(const job *j, int64_t index, int64_t *first) {
+    const layer *l = j->l;
+    const int64_t mr = j->kernels->gemm.mr;
+    *first = l->co_tiles * index / l->co_tasks * mr;
+    return cx_min(l->co_tiles * (index + 1) / l->co_tasks * mr, j->conv->out_channels) - *first;
+}
+
+/* ---- Many filters: all threads transform a block, then share out the filters ------------------------------------ */
+
+static void transform_task(void *context, int64_t index, int worker) {
+    const job *j = context;
+    const int64_t pieces = j->shared.last - j->shared.first;
+    transform_piece(j, &j->shared, j->shared.first + index % pieces, index / pieces,
+                    j->scratch + (size_t)worker * j->thread_bytes);
+}
+
+static void multiply_task(void *context, int64_t index, int worker) {
+    const job *j = context;
+    const layer *l = j->l;
+    int64_t o0;
+    const int64_t on = take_channels(j, index / l->ci_tasks, &o0);
+    const int64_t panel0 = index % l->ci_tasks * l->task_panels, panels = cx_min(l->task_panels, l->panels - panel0);
+    char *products = one_block(l) ? j->scratch + (size_t)worker * j->thread_bytes + l->strip_bytes
+                                  : j->products + (size_t)index * l->product_bytes;
+    multiply(j, &j->shared, o0, on, panel0, panels, j->shared.first == 0 ? CX_START_ZERO : CX_START_RESULT, products);
+    if (j->shared.last == l->pieces) store_filters(j, products, o0, on, panel0, panels);
+}
+
+static void run_blocks(job *j, int threads) {
+    const layer *l = j->l;
+    for (block *b = &j->shared; b->first < l->pieces; b->first = b->last) {
+        b->last = cx_min(b->first + l->block_pieces, l->pieces);
+        cx_parallel_for((b->last - b->first) * (j->conv->kernel[0] + 1), threads, transform_task, j);
+        cx_parallel_for(l->co_tasks * l->ci_tasks, threads, multiply_task, j);
+    }
+}
+
+/* ---- Few filters: slabs ----------------------------------------------------------------------------------------- */
+
+static void slab_task(void *context, int64_t index, int worker) {
+    const job *j = context;
+    const layer *l = j->l;
+    char *strip = j->scratch + (size_t)worker * j->thread_bytes;
+    char *products = j->products + (size_t)index * l->product_bytes;
+    const int64_t first = cx_share_begin(l->pieces, l->slabs, index), roles = j->conv->kernel[0] + 1;
+    const int64_t last = cx_share_begin(l->pieces, l->slabs, index + 1);
+    block b = {.first = first, .x = strip + l->strip_bytes, .y = strip + l->strip_bytes + l->x_bytes};
+    for (; b.first < last; b.first = b.last) {
+        b.last = cx_min(b.first + l->block_pieces, last);
+        for (int64_t piece = b.first; piece < b.last; ++piece)
+            for (int64_t tap = 0; tap < roles; ++tap) transform_piece(j, &b, piece, tap, strip);
+        multiply(j, &b, 0, j->conv->out_channels, 0, l->panels, b.first == first ? CX_START_ZERO : CX_START_RESULT,
+                 products);
+    }
+}
+
+static void add_slabs_task(void *context, int64_t index, int worker) {
+    (void)worker;
+    const job *j = context;
+    const layer *l = j->l;
+    int64_t o0;
+    const int64_t on = take_channels(j, index, &o0);
+    char *products = j->products + (size_t)(o0 * l->product_row) * l->size;
+    for (int64_t p = 0; p < l->points; ++p) {
+        char *sum = products + (size_t)(p * l->product_point) * l->size;
+        for (int64_t slab = 1; slab < l->slabs; ++slab)
+            j->kernels->gemm.spread_add(sum, 1, sum + (size_t)slab * l->product_bytes, on * l->product_row);
+    }
+    store_filters(j, products, o0, on, 0, l->panels);
 }
 
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
@@ -272,19 +367,19 @@ static void multiply_task(void *context, int64_t index, int worker) {
 #define COST_VALUES  6.0 /* at one point */
 #define COST_PRODUCT 0.9 /* of the FMA peak that the micro-kernel reaches */
 #define COST_RESULT  6.5 /* of a product, at one point */
-#define COST_PASS    4.0 /* of a product that goes to memory and back, between blocks */
+#define COST_PASS    4.0 /* of a product that goes to memory and back, between blocks or slabs */
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const layer *l) {
     const double lanes = kernels->lanes, points = l->points, tiles = (double)(l->rows * l->grid.tiles[1]);
     const double x_vectors = (double)(l->x_channels * conv->kernel[0]) / lanes,
                  y_vectors = (double)l->y_channels / lanes;
-    const double co = (double)conv->out_channels, products = co * (double)(l->panels * kernels->gemm.nv);
-    const double blocks = (double)cx_ceil_div(l->pieces, l->block_pieces);
+    const double co = (double)conv->out_channels, products = co * x_vectors;
+    const double passes = (double)(l->slabs > 1 ? l->slabs : cx_ceil_div(l->pieces, l->block_pieces));
     const double outputs = l->grid.axis[0].outputs * l->grid.axis[1].outputs;
     const double transform = tiles * (x_vectors + y_vectors) * (points * COST_VALUES + 1.5 * outputs * COST_COPY);
     const double multiply = points * products * (tiles + 8) / (2 * COST_PRODUCT);
     return COST_CALL +
-           (double)conv->groups * (transform + multiply + points * products * (COST_RESULT + (blocks - 1) * COST_PASS));
+           (double)conv->groups * (transform + multiply + points * products * (COST_RESULT + (passes - 1) * COST_PASS));
 }
 
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,
@@ -296,13 +391,13 @@ bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, i
     decision->cost = cost_of(conv, kernels, &l);
     decision->threads = cx_threads_for(decision->cost, threads);
     if (decision->threads != threads) set_up(conv, kernels, outputs, decision->threads, &l);
-    decision->shared_bytes = CX_ALIGNMENT + l.x_bytes + l.y_bytes;
-    decision->thread_bytes = l.strip_bytes;
-    if (one_block(&l))
-        decision->thread_bytes += l.product_bytes;
-    else
-        decision->shared_bytes += (size_t)(l.co_tasks * l.ci_tasks) * l.product_bytes;
-    decision->reason = "transformed tiles of a block are shared by the threads";
+    const size_t values = l.x_bytes + l.y_bytes;
+    decision->shared_bytes = CX_ALIGNMENT + (l.slabs > 1 ? (size_t)l.slabs * l.product_bytes : values);
+    decision->thread_bytes = l.strip_bytes + (l.slabs > 1 ? values : 0);
+    if (l.slabs == 1 && one_block(&l)) decision->thread_bytes += l.product_bytes;
+    if (l.slabs == 1 && !one_block(&l)) decision->shared_bytes += (size_t)(l.co_tasks * l.ci_tasks) * l.product_bytes;
+    decision->reason = l.slabs > 1 ? "tiles are shared out to the threads, and their sums added"
+                                   : "transformed tiles of a block are shared by the threads";
     return true;
 }
 
@@ -316,9 +411,7 @@ void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, cons
         .conv = conv,
         .kernels = kernels,
         .not_finite = (unsigned char *)shared,
-        .x_values = shared + CX_ALIGNMENT,
-        .y_values = shared + CX_ALIGNMENT + l.x_bytes,
-        .products = shared + CX_ALIGNMENT + l.x_bytes + l.y_bytes,
+        .products = shared + CX_ALIGNMENT + (l.slabs > 1 ? 0 : l.x_bytes + l.y_bytes),
         .scratch = shared + decision->shared_bytes,
         .thread_bytes = decision->thread_bytes,
     };
@@ -327,11 +420,12 @@ void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, cons
         j.x = cx_at(tensors->x, group * conv->in_channels * conv->x.channel, l.size);
         j.y = cx_at(tensors->y, group * conv->out_channels * conv->y.channel, l.size);
         j.result = cx_at_mut(tensors->result, group * conv->out_channels * conv->w.out, l.size);
-        for (j.first_piece = 0; j.first_piece < l.pieces; j.first_piece = j.last_piece) {
-            j.last_piece = cx_min(j.first_piece + l.block_pieces, l.pieces);
-            cx_parallel_for((j.last_piece - j.first_piece) * (conv->kernel[0] + 1), decision->threads, transform_piece,
-                            &j);
-            cx_parallel_for(l.co_tasks * l.ci_tasks, decision->threads, multiply_task, &j);
+        if (l.slabs > 1) {
+            cx_parallel_for(l.slabs, decision->threads, slab_task, &j);
+            cx_parallel_for(l.co_tasks, decision->threads, add_slabs_task, &j);
+        } else {
+            j.shared = (block){.x = shared + CX_ALIGNMENT, .y = shared + CX_ALIGNMENT + l.x_bytes};
+            run_blocks(&j, decision->threads);
         }
     }
     /* a NaN or an infinity has spoiled sums that it is not part of */

@@ -22,10 +22,15 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* All chains converge to 1, so that no value is denormal. The sum is returned for the compiler to keep them. */
+/*
+ * All chains converge to 1, so that no value is denormal. The sum is returned for the compiler to keep them, and it must not
+ * know the numbers: it would leave out the chain that begins with 1.
+ */
+static const volatile REAL shrink = (REAL)0.99, grow = (REAL)0.01;
+
 static void *multiply_add(void *result) {
     vector chain[CHAINS];
-    const vector factor = (vector){0} + (REAL)0.99, rest = (vector){0} + (REAL)0.01;
+    const vector factor = (vector){0} + shrink, rest = (vector){0} + grow;
     for (int j = 0; j < CHAINS; j++) chain[j] = (vector){0} + (REAL)j;
     for (int i = 0; i < STEPS; i++)
         for (int j = 0; j < CHAINS; j++) chain[j] = chain[j] * factor + rest;

@@ -229,6 +229,13 @@ static void pack_matrix(const cx_kernels *kernels, const cx_gemm *gemm, int64_t 
     const int64_t run = k->extent[k->digits - 1], step = run < 32 ? cx_ceil_div(32, run) * run : 64;
     int64_t *k_row = k_offset + kn;
     cx_axis_offsets(k, k0, kn, k_offset);
+    if (gemm->b.column.digits == 1 && cx_axis_step(&gemm->b.column) == 1) {
+        const int64_t whole = (n1 - n0) / g->nr;
+        const void *first = cx_at(gemm->b.base, cx_axis_offset(&gemm->b.column, n0), cx_dtype_size(kernels->dtype));
+        g->pack_panels(first, k_offset, kn, whole, dst);
+        n0 += whole * g->nr;
+        dst += (size_t)whole * panel;
+    }
     for (int64_t i = 0; i < kn; ++i) k_row[i] = i;
     for (int64_t done = 0; done < kn;) {
         const int64_t count = cx_min(kn - done, step - (k0 + done) % step);

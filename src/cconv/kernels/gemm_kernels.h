@@ -61,6 +61,8 @@ typedef struct cx_gemm_kernels {
     /* dst[k_row[k]][nr] = src[k_offset[k] + column_offset[j]], a panel of any matrix. */
     void (*pack_panel)(const void *src, const int64_t *k_offset, const int64_t *k_row, int64_t kn,
                        const int64_t *column_offset, int64_t columns, void *dst);
+    /* dst[panel][k][nr] = src[k_offset[k] + panel * nr + j], whole panels whose columns all lie side by side. */
+    void (*pack_panels)(const void *src, const int64_t *k_offset, int64_t kn, int64_t panels, void *dst);
     /* dst[i][k] = src[row_offset[i] + k_offset[k]], ld elements from row to row. */
     void (*pack_rows)(const void *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset, int64_t kn,
                       void *dst, int64_t ld);

@@ -61,6 +61,7 @@ static const cx_gemm_tile gemm_tile_table[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1
         .pack_pixel_rows = pack_pixel_rows,   \
         .pack_patch_panel = pack_patch_panel, \
         .pack_panel = pack_panel,             \
+        .pack_panels = pack_panels,           \
         .pack_rows = pack_rows,               \
         .pack_row_tiles = pack_row_tiles,     \
         .scatter = scatter,                   \

@@ -38,22 +38,6 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
     const real *src = src_void;
     real *dst = dst_void;
     int64_t j = 0;
-    /* whole rows at once: rows that lie a power of two apart push each other out of the cache */
-    if (columns == GEMM_NR && column_offset[GEMM_NR - 1] - column_offset[0] == GEMM_NR - 1) {
-        bool side_by_side = true;
-        for (int i = 0; i < GEMM_NR; i += LANES) side_by_side &= consecutive(column_offset + i);
-        if (side_by_side) {
-            for (int64_t k = 0; k < kn; ++k) {
-                const real *from = src + k_offset[k] + column_offset[0];
-                /* rows to come, and their place in a panel to come: runs are too short for the hardware to foresee */
-                __builtin_prefetch(src + k_offset[k + 16 < kn ? k + 16 : k] + column_offset[GEMM_NR - 1]);
-                __builtin_prefetch(from + 2 * GEMM_NR);
-#pragma GCC unroll 3
-                for (int i = 0; i < GEMM_NR; i += LANES) v_store(dst + k_row[k] * GEMM_NR + i, v_load(from + i));
-            }
-            return;
-        }
-    }
     for (; j + LANES <= columns; j += LANES) {
         if (consecutive(column_offset + j)) {
             for (int64_t k = 0; k < kn; ++k)
@@ -78,6 +62,34 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
         for (int64_t i = j; i < GEMM_NR; ++i)
             dst[k_row[k] * GEMM_NR + i] = i < columns ? src[k_offset[k] + column_offset[i]] : 0;
 }
+
+/* k that are copied together, as streams that the hardware foresees; more would be too many pages. */
+#define STREAMS 8
+
+static void pack_panels(const void *src_void, const int64_t *k_offset, int64_t kn, int64_t panels, void *dst_void) {
+    const real *src = src_void;
+    real *dst = dst_void;
+    int64_t k = 0;
+    for (; k + STREAMS <= kn; k += STREAMS, k_offset += STREAMS, dst += STREAMS * GEMM_NR) {
+        const real *row[STREAMS];
+#pragma GCC unroll 8
+        for (int s = 0; s < STREAMS; ++s) row[s] = src + k_offset[s];
+        real *to = dst;
+        for (int64_t at = 0; at < panels * GEMM_NR; at += GEMM_NR, to += kn * GEMM_NR)
+#pragma GCC unroll 8
+            for (int s = 0; s < STREAMS; ++s)
+#pragma GCC unroll 3
+                for (int i = 0; i < GEMM_NR; i += LANES) v_store(to + s * GEMM_NR + i, v_load(row[s] + at + i));
+    }
+    for (; k < kn; ++k, ++k_offset, dst += GEMM_NR) {
+        real *to = dst;
+        for (int64_t at = 0; at < panels * GEMM_NR; at += GEMM_NR, to += kn * GEMM_NR)
+#pragma GCC unroll 3
+            for (int i = 0; i < GEMM_NR; i += LANES) v_store(to + i, v_load(src + *k_offset + at + i));
+    }
+}
+
+#undef STREAMS
 
 /* Offsets that are consecutive from k on, at most up to kn. */
 static inline int64_t run_length(const int64_t *k_offset, int64_t k, int64_t kn) {

@@ -67,6 +67,11 @@ check_c_compiler_flag(-fno-tree-loop-distribute-patterns CONVX_HAS_NO_LOOP_PATTE
 if(CONVX_HAS_NO_LOOP_PATTERNS)
   list(APPEND CONVX_KERNEL_OPTIONS -fno-tree-loop-distribute-patterns)
 endif()
+# Strides of 1 need no loops of their own: the multiply-adds are what these loops wait for.
+check_c_compiler_flag(-fno-version-loops-for-strides CONVX_HAS_NO_STRIDE_VERSIONS)
+if(CONVX_HAS_NO_STRIDE_VERSIONS)
+  list(APPEND CONVX_KERNEL_OPTIONS -fno-version-loops-for-strides)
+endif()
 # Nothing that is called here could unwind through it: there are no callbacks.
 check_c_compiler_flag(-fno-asynchronous-unwind-tables CONVX_HAS_NO_UNWIND_TABLES)
 if(CONVX_HAS_NO_UNWIND_TABLES AND NOT CONVX_SANITIZE)

@@ -13,8 +13,9 @@ static inline void cx_gemm_run_stack(const cx_kernels *kernels, cx_gemm_stack st
                                      const void *a, const void *b, void *c, const void *bias) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const size_t size = cx_dtype_size(kernels->dtype);
-    const int64_t tiles = cx_ceil_div(rows, g->mr), share = rows / cx_max(tiles, 1), higher = rows % cx_max(tiles, 1);
     const bool copied = stack.a_col == 0;
+    const int64_t most = vectors == 1 && !copied ? g->narrow_mr : g->mr, tiles = cx_ceil_div(rows, most);
+    const int64_t share = rows / cx_max(tiles, 1), higher = rows % cx_max(tiles, 1);
     if (higher > 0) {
         const int64_t done = (share + 1) * higher;
         if (copied) stack.a_col = share + 1;

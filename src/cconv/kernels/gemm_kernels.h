@@ -15,7 +15,7 @@ typedef enum cx_gemm_start { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_
 
 /*
  * Tiles of c one below the other, of as many rows each as the kernel has: c = start + a * b. Steps in elements. After
- * every `run` of k, `jump` elements are left out of a.
+ * every `run` of k, `jump` elements are left out of a; k is a number of whole runs.
  */
 typedef struct cx_gemm_stack {
     int64_t tiles, k, run, jump;
@@ -47,6 +47,7 @@ typedef enum cx_patch_order { CX_TAPS_FASTEST, CX_CHANNELS_FASTEST } cx_patch_or
 
 typedef struct cx_gemm_kernels {
     int mr, nv, nr;                                 /* the largest tile: mr rows by nr = nv * lanes columns */
+    int narrow_mr;                                  /* rows of the tallest tile of one vector, at least mr */
     const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0] unused */
 
     /* dst[k][nr]: a panel whose columns are `pixels` <= nr pixels from `pixel` on, for rows k of (channel, tap). */

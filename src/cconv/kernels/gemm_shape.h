@@ -20,6 +20,13 @@
 #define GEMM_NV 2
 #endif
 
+/* Tiles of one vector: the tallest. As many chains as two FMA units with a latency of four cycles keep busy. */
+#if CX_BYTES == 32
+#define GEMM_NARROW_MR 8
+#else
+#define GEMM_NARROW_MR GEMM_MR
+#endif
+
 #define GEMM_NR (GEMM_NV * LANES)
 
 #endif

@@ -37,11 +37,16 @@ TILES_OF(6)
 #if GEMM_MR > 6
 TILES_OF(7)
 TILES_OF(8)
+#elif GEMM_NARROW_MR == 8
+TILE(7, 1)
+TILE(8, 1)
 #endif
 
 /* clang-format off */
 #if GEMM_MR == 8
 #define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6), TILE_ROW(7), TILE_ROW(8)}
+#elif GEMM_NARROW_MR == 8
+#define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6), {0, tile_7x1}, {0, tile_8x1}}
 #elif GEMM_MR == 6
 #define GEMM_TILES {{0}, TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5), TILE_ROW(6)}
 #else
@@ -54,6 +59,7 @@ static const cx_gemm_tile gemm_tile_table[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1
 #define GEMM_KERNELS                          \
     {                                         \
         .mr = GEMM_MR,                        \
+        .narrow_mr = GEMM_NARROW_MR,          \
         .nv = GEMM_NV,                        \
         .nr = GEMM_NR,                        \
         .tile = gemm_tile_table,              \

@@ -21,8 +21,8 @@ static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, 
                                                                 const real *b, real *c, const real *bias) {
     const int64_t a_col = stack->a_col, run = stack->run, jump = stack->jump;
     int64_t c_row = stack->c_row;
-    vec acc[GEMM_MR][GEMM_NV];
-    const real *row[GEMM_MR];
+    vec acc[GEMM_NARROW_MR][GEMM_NV];
+    const real *row[GEMM_NARROW_MR];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) row[i] = a + i * stack->a_row;
 
@@ -56,12 +56,11 @@ static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, 
 
     int64_t at = 0;
     for (int64_t left = stack->k; left > 0; left -= run, at += jump) {
-        const int64_t count = left < run ? left : run;
         if (jump) { /* the runs after the next two: they lie in other pages, where no hardware prefetcher follows */
 #pragma GCC unroll 16
             for (int i = 0; i < rows; ++i) __builtin_prefetch(row[i] + at + 2 * (jump + run * a_col));
         }
-        for (int64_t p = 0; p < count; ++p) {
+        for (const int64_t end = at + run * a_col; at != end; at += a_col) {
             vec bv[GEMM_NV];
 #pragma GCC unroll 4
             for (int j = 0; j < nv; ++j) bv[j] = v_load(b + j * LANES);
@@ -72,7 +71,6 @@ static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, 
 #pragma GCC unroll 4
                 for (int j = 0; j < nv; ++j) acc[i][j] += av * bv[j];
             }
-            at += a_col;
         }
     }
 

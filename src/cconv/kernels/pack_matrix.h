@@ -66,27 +66,24 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
 /* k that are copied together, as streams that the hardware foresees; more would be too many pages. */
 #define STREAMS 8
 
-static void pack_panels(const void *src_void, const int64_t *k_offset, int64_t kn, int64_t panels, void *dst_void) {
-    const real *src = src_void;
-    real *dst = dst_void;
+static inline
+    __attribute__((always_inline)) void copy_streams(const int streams, const real *src, const int64_t *k_offset,
+                                                     int64_t panels, int64_t panel, real *dst) {
+    const real *row[STREAMS];
+#pragma GCC unroll 8
+    for (int s = 0; s < streams; ++s) row[s] = src + k_offset[s];
+    for (int64_t at = 0; at < panels * GEMM_NR; at += GEMM_NR, dst += panel)
+#pragma GCC unroll 8
+        for (int s = 0; s < streams; ++s)
+#pragma GCC unroll 3
+            for (int i = 0; i < GEMM_NR; i += LANES) v_store(dst + s * GEMM_NR + i, v_load(row[s] + at + i));
+}
+
+static void pack_panels(const void *src, const int64_t *k_offset, int64_t kn, int64_t panels, void *dst) {
     int64_t k = 0;
-    for (; k + STREAMS <= kn; k += STREAMS, k_offset += STREAMS, dst += STREAMS * GEMM_NR) {
-        const real *row[STREAMS];
-#pragma GCC unroll 8
-        for (int s = 0; s < STREAMS; ++s) row[s] = src + k_offset[s];
-        real *to = dst;
-        for (int64_t at = 0; at < panels * GEMM_NR; at += GEMM_NR, to += kn * GEMM_NR)
-#pragma GCC unroll 8
-            for (int s = 0; s < STREAMS; ++s)
-#pragma GCC unroll 3
-                for (int i = 0; i < GEMM_NR; i += LANES) v_store(to + s * GEMM_NR + i, v_load(row[s] + at + i));
-    }
-    for (; k < kn; ++k, ++k_offset, dst += GEMM_NR) {
-        real *to = dst;
-        for (int64_t at = 0; at < panels * GEMM_NR; at += GEMM_NR, to += kn * GEMM_NR)
-#pragma GCC unroll 3
-            for (int i = 0; i < GEMM_NR; i += LANES) v_store(to + i, v_load(src + *k_offset + at + i));
-    }
+    for (; k + STREAMS <= kn; k += STREAMS)
+        copy_streams(STREAMS, src, k_offset + k, panels, kn * GEMM_NR, (real *)dst + k * GEMM_NR);
+    for (; k < kn; ++k) copy_streams(1, src, k_offset + k, panels, kn * GEMM_NR, (real *)dst + k * GEMM_NR);
 }
 
 #undef STREAMS

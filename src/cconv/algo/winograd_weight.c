@@ -28,11 +28,11 @@
 #define TASK_PANELS   4   /* of input channels, that a task multiplies */
 #define TASK_TILES    4   /* by as many of output channels, at most */
 /* Slabs decide the order of a sum: nothing of the machine may count for them. */
-#define SLAB_PRODUCTS 65536 /* at most, and values of so many tiles */
-#define SLAB_VALUES   98304
-#define SLAB_TILES    24 /* at least */
+#define SLAB_PRODUCTS 49152 /* at most */
+#define SLAB_TILES    24    /* at least */
+#define SLAB_VALUES   98304 /* of so many tiles, at most */
 #define FEW_SLABS     4
-#define MANY_SLABS    8
+#define MANY_SLABS    8 /* of small products */
 
 typedef struct layer {
     cx_winograd_grid grid;    /* of the output gradients */
@@ -96,9 +96,11 @@ static const char *set_grid(const cx_conv *conv, int outputs, layer *l) {
     return l->points == 1 ? "needs 3, 5 or 7 taps" : NULL;
 }
 
-static int64_t slab_count(int64_t tiles, int64_t pieces) {
-    const int64_t most = tiles / SLAB_TILES;
-    return cx_max(cx_min(cx_min(most, cx_max(FEW_SLABS, cx_min(most / 4, MANY_SLABS))), pieces), 1);
+/* 1 where a slab would be too large, or too small. */
+static int64_t slab_count(int64_t tiles, int64_t pieces, int64_t values, int64_t products) {
+    if (products > SLAB_PRODUCTS || values * SLAB_TILES > SLAB_VALUES) return 1;
+    const int64_t most = products * MANY_SLABS <= SLAB_PRODUCTS * FEW_SLABS ? MANY_SLABS : FEW_SLABS;
+    return cx_max(cx_min(cx_min(tiles / SLAB_TILES, most), pieces), 1);
 }
 
 /* How the filters' products are cut into tasks. */
@@ -124,8 +126,7 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
 
     const int64_t filters = cx_round_up(conv->out_channels, kernels->gemm.mr) * l->panels * nr;
     const int64_t values = l->points * (l->panels * nr + l->y_channels);
-    const bool few = l->points * filters <= SLAB_PRODUCTS && values * SLAB_TILES <= SLAB_VALUES;
-    l->slabs = few ? slab_count(l->rows * l->grid.tiles[1], l->pieces) : 1;
+    l->slabs = slab_count(l->rows * l->grid.tiles[1], l->pieces, values, l->points * filters);
     const int64_t l2 = (int64_t)cx_cpu_get()->l2 / (int64_t)l->size;
     const int64_t most = cx_min(MOST_TILES, (l->slabs > 1 ? l2 : SHARE_L2 * l2) / values);
     const int64_t piece = cx_min(PIECE, l->grid.tiles[1]);

@@ -6,7 +6,7 @@
 
 #include "base/integer.h"
 
-enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3 };
+enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3, WAY_TAPS = 4 };
 
 int cx_direct_threads(double cycles, int threads) {
     const double useful = cycles / 30000;
@@ -59,6 +59,11 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         decision->reason = "stencil, plane by plane";
         return true;
     }
+    if (cx_direct_taps_decide(conv, kernels, threads, kept, decision)) {
+        decision->variant = WAY_TAPS;
+        decision->reason = "a product for each tap, without padding";
+        return true;
+    }
     if (conv->pass == CONVX_WEIGHT_GRADIENT)
         cx_direct_weight_decide(conv, kernels, threads, decision);
     else
@@ -72,6 +77,8 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
                 void *workspace) {
     if (decision->variant == WAY_CHANNELS)
         cx_direct_channels_run(conv, kernels, decision, tensors, workspace);
+    else if (decision->variant == WAY_TAPS)
+        cx_direct_taps_run(conv, kernels, decision, tensors, workspace);
     else if (decision->variant == WAY_SPREAD)
         cx_direct_plane_spread_run(conv, kernels, decision, tensors, workspace);
     else if (decision->variant == WAY_PLANES)
@@ -83,4 +90,10 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
         cx_direct_planar_run(conv, kernels, decision, tensors, workspace);
 }
 
-const cx_algorithm cx_algorithm_direct = {CONVX_ALGO_DIRECT, decide, run, cx_direct_channels_pack, 0, 1};
+static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision, const void *weights,
+                 void *packed) {
+    (decision->variant == WAY_TAPS ? cx_direct_taps_pack : cx_direct_channels_pack)(conv, kernels, decision, weights,
+                                                                                    packed);
+}
+
+const cx_algorithm cx_algorithm_direct = {CONVX_ALGO_DIRECT, decide, run, pack, 0, 1};

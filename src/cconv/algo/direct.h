@@ -37,6 +37,14 @@ bool cx_direct_plane_weights_decide(const cx_conv *conv, const cx_kernels *kerne
 void cx_direct_plane_weights_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                                  const cx_tensors *tensors, void *workspace);
 
+/* Forward and input gradient of many channels on small padded maps. False where that does not serve. */
+bool cx_direct_taps_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
+                           cx_decision *decision);
+void cx_direct_taps_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                        const cx_tensors *tensors, void *workspace);
+void cx_direct_taps_pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                         const void *weights, void *packed);
+
 /* Forward and input gradient, vectors along the width. */
 void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,

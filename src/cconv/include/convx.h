@@ -82,7 +82,7 @@ typedef enum convx_algorithm {
     CONVX_ALGO_AUTO = 0,
     CONVX_ALGO_REFERENCE = 1, /* plain loops, sums in double: the oracle */
     CONVX_ALGO_GEMM = 2,      /* implicit GEMM */
-    CONVX_ALGO_DIRECT = 3,    /* stencil; of many channels on small maps, a product for each tap without what is padding */
+    CONVX_ALGO_DIRECT = 3,    /* stencil; many channels on small maps: a product for each tap, less its padding */
     CONVX_ALGO_WINOGRAD = 4,  /* the faster of 2x2 and 4x4 tiles, none less exact than AUTO may take */
     CONVX_ALGO_WINOGRAD_2X2 = 5,
     CONVX_ALGO_WINOGRAD_4X4 = 6,

@@ -48,7 +48,7 @@ static void turn_taps(cx_correlation *c) {
 /* Measured cycles, by least squares over layers of 4 to 512 channels (Zen 3, AVX2, float32); within 15% on most. */
 #define COST_CALL         5700.0
 #define COST_TILE_SHARE   0.97 /* of the FMA peak that the micro-kernel reaches */
-#define COST_INPUT        8.6  /* transforming a vector, for each point */
+#define COST_INPUT        7.2  /* transforming a vector, for each point */
 #define COST_OUTPUT       4.1
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_RUN          40.0  /* of results: tiles that follow each other in a row, of one channel */

@@ -260,42 +260,42 @@ static __attribute__((noinline, cold)) vec load_within(const cx_winograd_source 
     return v;
 }
 
-/* Place (r, q) of all lanes to places[r * columns + q]. LANES vectors past the last are written. */
-static void collect_patches(const cx_winograd_source *source, const tile_vector *v, int rows, int columns,
-                            const real *channel, bool safe, vec *places) {
-    for (int r = 0; r < rows; ++r, places += columns) {
+/* Rows of the patches of all lanes, each transformed across: value s of row r to across[r * points + s]. */
+WINOGRAD_INLINE void collect_across(const int points, int rows, const cx_winograd_source *source, const tile_vector *v,
+                                    const real *channel, bool safe, vec *across) {
+    for (int r = 0; r < rows; ++r, across += points) {
+        vec places[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
         if (v->blank[r]) {
-            for (int q = 0; q < columns; ++q) places[q] = v_zero();
+#pragma GCC unroll 8
+            for (int s = 0; s < points; ++s) across[s] = v_zero();
             continue;
         }
-        for (int q = 0; q < columns; q += LANES) {
-            vec block[CX_LANE_COUNT];
+#pragma GCC unroll 8
+        for (int q = 0; q < points; q += LANES) {
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; ++i) {
                 const real *from = channel + v->row[r][i] + q;
-                block[i] = safe ? v_load(from) : load_within(source, from);
+                places[q + i] = safe ? v_load(from) : load_within(source, from);
             }
-            v_transpose(block);
-#pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i) places[q + i] = (vec)((vec_bits)block[i] & v->rows[r] & v->columns[q + i]);
+            v_transpose(places + q);
         }
+#pragma GCC unroll 8
+        for (int q = 0; q < points; ++q) places[q] = (vec)((vec_bits)places[q] & v->rows[r] & v->columns[q]);
+        winograd_input(points, places, across);
     }
 }
 
-/*
- * Vectors of tiles whose patches are read as they lie, transposed, and transformed down and across.
- */
+/* Vectors of tiles whose patches are read as they lie, transposed, and transformed across and down. */
 static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd_source *source, const tile_run *runs,
                                  int n, int64_t count, int64_t k0, int64_t kn, real *dst, int64_t point_step,
                                  int64_t panel_step) {
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
-    const int64_t nr = GEMM_NR, line = columns->points * LANES, stride = source->stride.channel;
+    const int64_t nr = GEMM_NR, stride = source->stride.channel;
     const int64_t begin = (const real *)source->begin - (const real *)source->base,
                   end = (const real *)source->end - (const real *)source->base;
     source_run at[CX_WINOGRAD_MAX_TILES];
     tile_vector vectors[CX_WINOGRAD_MAX_TILES / CX_LANE_COUNT];
-    vec places[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT],
-        down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
+    vec across[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
     for (int64_t k = k0, located = -1; k < k0 + kn; ++k, dst += nr) {
         const int64_t depth_tap = k / source->channels, start = k % source->channels * stride;
         if (depth_tap != located) {
@@ -307,14 +307,19 @@ static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd
         for (int64_t t = 0; t < count; t += LANES) {
             const tile_vector *v = &vectors[t / LANES];
             const bool safe = v->least + start >= begin && v->most + start <= end;
-            collect_patches(source, v, rows->points, columns->points, channel, safe, places);
-            const winograd_lines first = {(const real *)places, line, LANES, (real *)down, line, LANES,
-                                          columns->points};
-            const winograd_lines second = {
-                (const real *)down,           LANES,       line, dst + t / nr * panel_step + t % nr, point_step,
-                columns->points * point_step, rows->points};
-            input_pass(rows, &first);
-            input_pass(columns, &second);
+            switch (columns->points) {
+            case 4: collect_across(4, rows->points, source, v, channel, safe, across); break;
+            case 6: collect_across(6, rows->points, source, v, channel, safe, across); break;
+            default: collect_across(8, rows->points, source, v, channel, safe, across); break;
+            }
+            const winograd_lines down = {(const real *)across,
+                                         columns->points * LANES,
+                                         LANES,
+                                         dst + t / nr * panel_step + t % nr,
+                                         columns->points * point_step,
+                                         point_step,
+                                         columns->points};
+            input_pass(rows, &down);
         }
     }
 }

@@ -53,6 +53,26 @@ static inline vec v_even(vec a, vec b) {
 #define CX_HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
 #endif
 
+/*
+ * Fours of 32-bit lanes are interleaved instead, which is one instruction where the exchange is two; the second round then
+ * leaves rows 1 and 2 of each four exchanged.
+ */
+#define CX_INTERLEAVED (CX_LANE_COUNT >= 4 && !CX_F64)
+#if CX_INTERLEAVED
+#undef CX_LOW1
+#undef CX_HIGH1
+#if CX_LANE_COUNT == 4
+#define CX_LOW1  0, 4, 1, 5
+#define CX_HIGH1 2, 6, 3, 7
+#elif CX_LANE_COUNT == 8
+#define CX_LOW1  0, 8, 1, 9, 4, 12, 5, 13
+#define CX_HIGH1 2, 10, 3, 11, 6, 14, 7, 15
+#else
+#define CX_LOW1  0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define CX_HIGH1 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
+#endif
+#endif
+
 #if CX_LANE_COUNT > 1
 /* a0 a2 a4 ... b0 b2 b4 ... */
 static inline vec v_even(vec a, vec b) { return __builtin_shufflevector(a, b, CX_EVEN); }
@@ -109,6 +129,13 @@ static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_C
 #if CX_LANE_COUNT >= 4
     CX_ROUND(2, CX_LOW2, CX_HIGH2)
 #endif
+#if CX_INTERLEAVED
+    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; i += 4) {
+        const vec second = rows[i + 2];
+        rows[i + 2] = rows[i + 1];
+        rows[i + 1] = second;
+    }
+#endif
 #if CX_LANE_COUNT >= 8
     CX_ROUND(4, CX_LOW4, CX_HIGH4)
 #endif
@@ -117,6 +144,7 @@ static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_C
 #endif
 }
 
+#undef CX_INTERLEAVED
 #undef CX_ROUND
 #undef CX_EVEN
 #undef CX_ODD

@@ -94,7 +94,18 @@ LARGE = [
     ((1, 3, 50000), {"kernel_size": 5, "stride": 2, "padding": 2}),
     ((1, 20, 16, 40, 40), {"kernel_size": 2}),
     ((1, 16, 9, 40, 40), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ((1, 64, 40, 50), {"kernel_size": 2, "stride": 1}),
+    ((1, 64, 7, 21, 31), {"kernel_size": (1, 3, 3), "stride": (1, 2, 2), "padding": (0, 1, 1)}),
+    ((1, 64, 16, 21, 31), {"kernel_size": (2, 1, 2), "stride": 1}),
 ]
+
+
+def added_in_order(values, indices, places):
+    """What indices lead to, of arrays (batch, channels, windows): values are added in the order of the windows."""
+    added = np.zeros((*values.shape[:2], places), values.dtype)
+    n, c, _ = np.nonzero(indices >= 0)
+    np.add.at(added, (n, c, indices[indices >= 0]), values[indices >= 0])
+    return added
 
 
 @pytest.mark.parametrize("wrong", [False, True])
@@ -117,13 +128,31 @@ def test_indices_lead_anywhere_within_a_large_channel_and_to_no_other_place(dtyp
             with pytest.raises(ValueError, match="indices must be places"):
                 backward(given_x, gy, **windows, layout=layout, indices=indices)
             continue
-        expected = np.zeros((*x.shape[:2], places), dtype)
         flat, values = (np.moveaxis(a, axis, 1).reshape(*x.shape[:2], -1) for a in (indices, gy))
-        n, c, _ = np.nonzero(flat >= 0)
-        np.add.at(expected, (n, c, flat[flat >= 0]), values[flat >= 0])
+        expected = added_in_order(values, flat, places)
         found = np.moveaxis(backward(given_x, gy, **windows, layout=layout, indices=indices), axis, 1)
         np.testing.assert_array_equal(found.reshape(expected.shape), expected)
         assert not np.any(np.signbit(found) & (found == 0))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("shape", "windows"), LARGE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_places_of_channels_add_their_values_in_the_order_of_the_windows(dtype, shape, windows, threads):
+    x = np.random.default_rng(len(shape)).standard_normal(shape).astype(dtype)
+    forward, backward = (getattr(where, f"max_pool{x.ndim - 2}d") for where in (convx, convx.grad))
+    given = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    y, indices = forward(given, **windows, layout="channels_last", return_indices=True)
+    gy = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+    before = convx.get_num_threads()
+    convx.set_num_threads(threads)
+    try:
+        found = backward(given, gy, **windows, layout="channels_last", indices=indices)
+    finally:
+        convx.set_num_threads(before)
+    values, flat = (np.moveaxis(a, -1, 1).reshape(*x.shape[:2], -1) for a in (gy, indices))
+    expected = added_in_order(values, flat, x[0, 0].size)
+    np.testing.assert_array_equal(np.moveaxis(found, -1, 1).reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize("divisor", [None, 3, -6, 8])

@@ -13,7 +13,8 @@ enum {
     band_bytes = 131072, /* of a quarter of a second-level cache, as other tensors go through it too */
     task_elements = 32768,
     least_elements = 65536, /* less is not worth a thread's while */
-    most_rows = 64          /* of a window that is searched for its indices */
+    most_listed = 64,       /* places of a window */
+    most_alike = 6          /* kinds of windows in a row */
 };
 
 /* Places of a plane. */
@@ -45,9 +46,11 @@ typedef struct scatter_run {
     bool solid;      /* a plane of y and of its indices has no gaps */
     bool follows;    /* nor are there gaps between planes, of gx neither */
     bool runs;       /* neighbouring windows mostly have the same maximum */
-    bool matches;    /* places take their values, of windows that share none */
+    bool matches;    /* places take their values */
+    bool shares;     /* of windows that share places */
     bool covers;     /* which leave no place out */
     atomic_bool odd; /* an index that was not expected */
+    _Atomic int64_t found;
 } scatter_run;
 
 /* ---- Windows ---------------------------------------------------------------------------------------------------- */
@@ -101,55 +104,126 @@ static bool scatter_row(const scatter_run *run, const band *b, int64_t d, int64_
 static bool meet(place_range a, place_range b) { return a.first < b.end && b.first < a.end; }
 static bool holds(place_range all, place_range part) { return all.first <= part.first && part.end <= all.end; }
 
-/* The windows of `lines` rows from (d, h) on: each place takes the values whose index it is. */
-static bool match_rows(const scatter_run *run, const band *b, int64_t d, int64_t h, int64_t lines) {
-    const cx_window deep = run->windows[0][d], high = run->windows[1][h];
-    int64_t rows[most_rows], all = deep.count * high.count, own = 0, other = all;
-    for (int64_t i = 0; i < deep.count; ++i)
-        for (int64_t j = 0; j < high.count; ++j) {
-            const int64_t at = run->outer == 0 ? deep.first + i : high.first + j;
-            const bool inside = at >= b->rows.first && at < b->rows.end;
-            rows[inside ? own++ : --other] = ((deep.first + i) * run->in[1] + j) * run->in[2];
-        }
-    const cx_pool_matches matches = {.x = b->x,
-                                     .index = (const int64_t *)run->index.data + offset_of(&run->index, b, d, h),
-                                     .from = cx_at(run->y.data, offset_of(&run->y, b, d, h), run->size),
-                                     .index_step = run->index.strides[3],
-                                     .from_step = run->y.strides[3],
-                                     .unit = run->unit,
-                                     .n = run->out[2],
-                                     .lines = lines,
-                                     .width = run->in[2],
-                                     .windows = run->windows[2],
-                                     .line_windows = run->windows[1] + h,
-                                     .rows = rows,
-                                     .own = own,
-                                     .all = all};
-    return run->kernels->match(&matches);
+/* How many of the places of window o it shares with the one before. */
+static int64_t shared_of(const scatter_run *run, int d, int64_t o) {
+    return o > 0 ? cx_max(reach_of(run, d, o - 1).end - reach_of(run, d, o).first, 0) : 0;
 }
 
-static bool match_layer(const scatter_run *run, const band *b, int64_t d) {
-    bool expected = true;
+static __attribute__((noinline, cold)) bool alike(const scatter_run *run, int d, int64_t a, int64_t b) {
+    return run->windows[d][a].count == run->windows[d][b].count && shared_of(run, d, a) == shared_of(run, d, b);
+}
+
+static int64_t alike_from(const scatter_run *run, int d, int64_t o) {
+    int64_t n = 1;
+    while (o + n < run->out[d] && alike(run, d, o, o + n)) ++n;
+    return n;
+}
+
+/* Windows in a row that are alike, and their places in the band: such as no window before has come first. */
+typedef struct tap_list {
+    cx_pool_tap taps[most_listed];
+    int64_t n, fresh, all;
+} tap_list;
+
+/* Of the windows `at` and those like them, from place number `first` on. */
+static __attribute__((noinline, cold)) void list_taps(const scatter_run *run, const band *b, const int64_t at[3],
+                                                      int64_t first, tap_list *list) {
+    int64_t count[3], shared[3];
+    for (int i = 0; i < 3; ++i) {
+        count[i] = run->windows[i][at[i]].count;
+        shared[i] = shared_of(run, i, at[i]);
+    }
+    const int64_t deep = run->windows[0][at[0]].first, begin = run->windows[run->outer][at[run->outer]].first;
+    const int64_t end = cx_min(first + most_listed, cx_count3(count));
+    list->n = alike_from(run, 2, at[2]);
+    list->all = 0;
+    for (int again = 0; again < 1 + run->shares; ++again) {
+        int64_t tap[3] = {0, 0, first};
+        for (int i = 2; i > 0 && first > 0 && first < end; --i) {
+            tap[i - 1] = tap[i] / count[i];
+            tap[i] %= count[i];
+        }
+        for (int64_t k = first; k < end; ++k) {
+            const int64_t row = begin + tap[run->outer];
+            const bool seen = tap[0] < shared[0] || tap[1] < shared[1] || tap[2] < shared[2];
+            const int64_t place = ((deep + tap[0]) * run->in[1] + tap[1]) * run->in[2] + tap[2];
+            if (row >= b->rows.first && row < b->rows.end && seen == again)
+                list->taps[list->all++] = (cx_pool_tap){place, place * run->unit};
+            for (int i = 2; ++tap[i] == count[i] && i > 0; --i) tap[i] = 0;
+        }
+        if (!again) list->fresh = list->all;
+    }
+}
+
+/* The windows w, w + 1, ... of `lines` rows from (d, h) on that `lists` are about, in their order where they share places. */
+static int64_t match_lists(const scatter_run *run, const band *b, const int64_t at[3], int64_t lines,
+                           const tap_list *lists, int parts) {
+    const int64_t step = run->shares ? 1 : lines;
+    int64_t found = 0;
+    for (int64_t h = at[1]; h < at[1] + lines; h += step)
+        for (int64_t part = 0, w = at[2]; part < parts; w += lists[part++].n) {
+            const cx_pool_matches matches = {
+                .x = b->x,
+                .index = (const int64_t *)run->index.data + offset_of(&run->index, b, at[0], h) + w * run->unit,
+                .from = cx_at(run->y.data, offset_of(&run->y, b, at[0], h) + w * run->unit, run->size),
+                .index_step = run->index.strides[3],
+                .from_step = run->y.strides[3],
+                .unit = run->unit,
+                .n = lists[part].n,
+                .lines = step,
+                .width = run->in[2],
+                .windows = run->windows[2] + w,
+                .line_windows = run->windows[1] + h,
+                .taps = lists[part].taps,
+                .fresh = lists[part].fresh,
+                .all = lists[part].all};
+            found += run->kernels->match(&matches);
+        }
+    return found;
+}
+
+/* The windows of `lines` rows from (d, h) on: each place takes the values whose index it is. Gives how many there are. */
+static int64_t match_rows(const scatter_run *run, const band *b, int64_t d, int64_t h, int64_t lines) {
+    const int64_t rows = run->windows[0][d].count * run->windows[1][h].count;
+    int64_t found = 0;
+    for (int64_t w = 0, end; w < run->out[2]; w = end) {
+        bool more = true;
+        for (int64_t first = 0; more; first += most_listed) {
+            tap_list lists[most_alike];
+            int parts = 0;
+            more = false;
+            for (end = w; end < run->out[2] && parts < most_alike; end += lists[parts++].n) {
+                more = more || rows * run->windows[2][end].count > first + most_listed;
+                list_taps(run, b, (const int64_t[3]){d, h, end}, first, &lists[parts]);
+            }
+            found += match_lists(run, b, (const int64_t[3]){d, h, w}, lines, lists, parts);
+        }
+    }
+    return found;
+}
+
+static int64_t match_layer(const scatter_run *run, const band *b, int64_t d) {
+    int64_t found = 0;
     for (int64_t h = 0, lines; h < run->out[1]; h += lines) {
         const place_range reach = reach_of(run, 1, h);
         lines = 1;
         if (run->outer == 1 && !meet(reach, b->rows)) continue;
         /* Those alike go together. */
         if (run->outer == 0 || holds(b->rows, reach))
-            while (h + lines < run->out[1] && run->windows[1][h + lines].count == run->windows[1][h].count &&
+            while (h + lines < run->out[1] && alike(run, 1, h, h + lines) &&
                    (run->outer == 0 || holds(b->rows, reach_of(run, 1, h + lines))))
                 ++lines;
-        expected = match_rows(run, b, d, h, lines) && expected;
+        found += match_rows(run, b, d, h, lines);
     }
-    return expected;
+    return found;
 }
 
-static bool match_band(const scatter_run *run, const band *b) {
+static int64_t match_band(const scatter_run *run, const band *b) {
     if (run->outer == 1) return match_layer(run, b, 0);
-    bool expected = true;
+    int64_t found = 0;
     for (int64_t d = 0; d < run->out[0]; ++d)
-        if (meet(reach_of(run, 0, d), b->rows)) expected = match_layer(run, b, d) && expected;
-    return expected;
+        if (meet(reach_of(run, 0, d), b->rows)) found += match_layer(run, b, d);
+    return found;
 }
 
 static bool scatter_band(const scatter_run *run, const band *b) {
@@ -170,16 +244,19 @@ static bool scatter_band(const scatter_run *run, const band *b) {
     return expected;
 }
 
-static bool fill_band(const scatter_run *run, const band *b) {
+static void note(scatter_run *run, bool expected) {
+    if (!expected) atomic_store_explicit(&run->odd, true, memory_order_relaxed);
+}
+
+static void fill_band(scatter_run *run, const band *b) {
     if (!run->covers) {
         const int64_t count = (b->places.end - b->places.first) * run->unit;
         memset(cx_at_mut(b->x, b->places.first * run->unit, run->size), 0, (size_t)count * run->size);
     }
-    return run->matches ? match_band(run, b) : scatter_band(run, b);
-}
-
-static void note(scatter_run *run, bool expected) {
-    if (!expected) atomic_store_explicit(&run->odd, true, memory_order_relaxed);
+    if (run->matches)
+        atomic_fetch_add_explicit(&run->found, match_band(run, b), memory_order_relaxed);
+    else
+        note(run, scatter_band(run, b));
 }
 
 static void task(void *context, int64_t index, int worker) {
@@ -203,7 +280,7 @@ static void task(void *context, int64_t index, int worker) {
         b.rows = (place_range){band_begin(run, cut), band_begin(run, cut + 1)};
         b.places = (place_range){b.rows.first * run->layer, b.rows.end * run->layer};
         b.x = cx_at_mut(run->gx.data, b.n * run->gx.strides[0] + b.plane * run->gx.strides[1], run->size);
-        note(run, fill_band(run, &b));
+        fill_band(run, &b);
     }
 }
 
@@ -221,13 +298,14 @@ static int64_t most_taps(const scatter_run *run, int d) {
     return most;
 }
 
-/* Whether no two windows share a place; and whether there is none between them. */
-static bool are_apart(const scatter_run *run, int d, bool *covers) {
-    int64_t end = 0;
+/* Whether windows are ranges, one after another; and whether there is no place between them. */
+static bool in_order(const scatter_run *run, int d, bool *covers) {
+    int64_t first = 0, end = 0;
     for (int64_t o = 0; o < run->out[d]; ++o) {
         const cx_window w = run->windows[d][o];
-        if (w.first < end || (w.count > 1 && run->tap[d] > 1)) return false;
-        *covers = *covers && w.first == end;
+        if (w.first < first || w.first + w.count < end || (w.count > 1 && run->tap[d] > 1)) return false;
+        *covers = *covers && w.first <= end;
+        first = w.first;
         end = w.first + w.count;
     }
     *covers = *covers && end == run->in[d];
@@ -252,21 +330,40 @@ static void turn_rows(scatter_run *run) {
     run->in[2] = run->out[2] = run->tap[2] = 1;
 }
 
+static int64_t kinds_in_row(const scatter_run *run) {
+    int64_t kinds = 0;
+    for (int64_t w = 0; w < run->out[2]; w += alike_from(run, 2, w)) ++kinds;
+    return kinds;
+}
+
+/* Whether windows that share places are matched in their order, and sooner than their values are added one by one. */
+static bool matches_shared(const scatter_run *run, double taps, int64_t lanes) {
+    return run->unit % lanes == 0 && run->unit >= 4 * lanes &&
+           taps <= (double)(lanes + 1) * (double)cx_count3(run->out) &&
+           kinds_in_row(run) <= cx_min(most_alike, run->out[2] / 3) &&
+           most_taps(run, 0) * most_taps(run, 1) * most_taps(run, 2) <= most_listed;
+}
+
 static void choose_way(scatter_run *run, int threads) {
     const int64_t places = cx_count3(run->in), outputs = cx_count3(run->out), lanes = run->kernels->lanes;
     const int64_t planes = run->batch * run->planes, elements = places * run->unit;
-    bool covers = true;
+    bool covers = true, ordered = true;
+    double taps = 1;
+    for (int d = 0; d < 3; ++d) {
+        ordered = in_order(run, d, &covers) && ordered;
+        taps *= (double)taps_of(run, d);
+    }
+    run->shares = taps > (double)places;
     /* Where values are rare, zeros that are written first cost less than comparisons. */
     run->matches = lanes > 1 && run->unit >= lanes && (run->unit % lanes == 0 || run->unit >= 4 * lanes) &&
                    places <= 16 * outputs && run->y.dense && run->index.dense &&
-                   (run->size == sizeof(double) || places < INT32_MAX) && are_apart(run, 0, &covers) &&
-                   are_apart(run, 1, &covers) && are_apart(run, 2, &covers) &&
-                   most_taps(run, 0) * most_taps(run, 1) <= most_rows;
+                   (run->size == sizeof(double) || places < INT32_MAX) && ordered &&
+                   (!run->shares || (covers && matches_shared(run, taps, lanes)));
     run->covers = run->matches && covers;
     run->runs = run->unit == 1 && run->out[2] > 1 && most_taps(run, 2) > 16 * run->in[2] / run->out[2];
     const int64_t in = run->in[run->outer], out = run->out[run->outer];
     const int64_t shared = cx_max(0, taps_of(run, run->outer) * run->tap[run->outer] / out - in / out);
-    const int64_t cached = run->matches ? elements * (int64_t)run->size / band_bytes : 1;
+    const int64_t cached = run->matches && !run->covers ? elements * (int64_t)run->size / band_bytes : 1;
     /* Windows that two bands share are looked at twice. */
     run->bands = cx_max(1, cx_min(cx_max(cached, planes >= threads ? 1 : threads), in / (1 + 2 * shared)));
     run->per_task = cx_max(1, task_elements / cx_max(1, elements / run->bands));
@@ -278,7 +375,8 @@ static convx_status fill(scatter_run *run) {
     const int threads = work < least_elements ? 1 : cx_threads_get();
     choose_way(run, threads);
     cx_parallel_for(cx_ceil_div(planes * run->bands, run->per_task), threads, task, run);
-    if (!atomic_load(&run->odd)) return CONVX_OK;
+    const int64_t elements = run->matches ? planes * cx_count3(run->out) * run->unit : 0;
+    if (!atomic_load(&run->odd) && atomic_load(&run->found) == elements) return CONVX_OK;
     run->matches = run->covers = false;
     run->bands = run->per_task = 1;
     atomic_store(&run->odd, false);

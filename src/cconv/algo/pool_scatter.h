@@ -3,7 +3,7 @@
  * cleared and filled while it is in the cache, from the windows that reach into it. A place gets its values in the order of the
  * windows, whatever the bands.
  *
- * Where few windows share a place and channels lie side by side, a band is not filled by going where the indices say: each place of
+ * Where windows have few places and channels lie side by side, a band is not filled by going where the indices say: each place of
  * a window takes the values whose index it is, with whole vectors.
  *
  * Indices of other places than the window's are allowed; where one is found, the plane is filled anew without bands.

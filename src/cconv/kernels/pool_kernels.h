@@ -40,11 +40,16 @@ typedef struct cx_pool_places {
     int64_t places;
 } cx_pool_places;
 
+/* A place of a window, and its first element, from those of the window's first place. */
+typedef struct cx_pool_tap {
+    int64_t place, offset;
+} cx_pool_tap;
+
 /*
  * `lines` rows of `n` windows of `unit` channels that lie side by side. Window o of line l begins with the place
- * line_windows[l].first * width + windows[o].first. From there on its rows begin rows[0], rows[1], ... places further, with
- * windows[o].count places in each. In the first `own` rows elements of `from` are stored to the place that their index names, and
- * 0 to the window's others. Places are counted in integers of the dtype's size.
+ * line_windows[l].first * width + windows[o].first; `all` places of it are counted in `taps`. Elements of `from` go to the place
+ * that their index names, and 0 to the others: they are stored to the `fresh` ones, which come first, and added to the rest.
+ * Places are counted in integers of the dtype's size.
  */
 typedef struct cx_pool_matches {
     void *x;
@@ -53,8 +58,8 @@ typedef struct cx_pool_matches {
     int64_t index_step, from_step; /* elements between lines */
     int64_t unit, n, lines, width;
     const cx_window *windows, *line_windows;
-    const int64_t *rows;
-    int64_t own, all;
+    const cx_pool_tap *taps;
+    int64_t fresh, all;
 } cx_pool_matches;
 
 enum { CX_POOL_TILE = 2 }; /* vectors; `columns` rounds its n up to this many */
@@ -98,8 +103,8 @@ typedef struct cx_pool_kernels {
     void (*widen)(int64_t *to, const void *from, int64_t n);
     /* x[index[i] * unit + i % unit] += from[i], where the index is not negative. */
     void (*scatter)(void *x, const void *index, const void *from, int64_t unit, int64_t n);
-    /* False if not each element is in one of the places of its window. */
-    bool (*match)(const cx_pool_matches *row);
+    /* The number of elements whose index is one of these places. It may be 0 if others are out of the integers' range. */
+    int64_t (*match)(const cx_pool_matches *row);
 } cx_pool_kernels;
 
 #endif

@@ -475,77 +475,61 @@ POOL_INLINE vec_bits pool_low(const int64_t *index, vec_bits *seen) {
 #endif
 }
 
-enum { pool_taps = 64 };
-
-/* Taps of a window, as many as fit: places and offsets from its first one. */
-typedef struct pool_tap_list {
-    int64_t own, all;
-    int64_t place[pool_taps], offset[pool_taps];
-} pool_tap_list;
-
-/* The taps from `first` on, of a window that has `count` in a row. */
-POOL_INLINE void pool_list_taps(pool_tap_list *list, const cx_pool_matches *s, int64_t count, int64_t first) {
-    int64_t row = first / count, t = first % count;
-    for (list->own = list->all = 0; row < s->all && list->all < pool_taps; ++list->all) {
-        list->place[list->all] = s->rows[row] + t;
-        list->offset[list->all] = list->place[list->all] * s->unit;
-        list->own += row < s->own;
-        if (++t == count) t = 0, ++row;
-    }
-}
-
 #if CX_LANE_COUNT > 1 /* GCC 12 gets comparisons of one lane wrong */
-/* The taps of a window that begins with `place`, for so many vectors of channels; gives the number of their elements. */
-POOL_INLINE vec_bits pool_take(const int vectors, const pool_tap_list *list, real *x, const int64_t *index,
-                               const real *y, int64_t place, vec_bits *seen) {
+/* The taps of a window that begins with the place `first`, for so many vectors of channels; gives the number of their elements. */
+POOL_INLINE vec_bits pool_take(const int vectors, const cx_pool_matches *s, real *x, const int64_t *index,
+                               const real *y, int64_t first, vec_bits *seen) {
     vec_bits at[4], value[4], taken = {0};
     for (int v = 0; v < vectors; ++v) {
-        at[v] = pool_low(index + v * LANES, seen) - (real_bits)place;
-        value[v] = (vec_bits)v_load(y + v * LANES);
+        at[v] = pool_low(index + v * LANES, seen) - (real_bits)first;
+        value[v] = (vec_bits)(v_load(y + v * LANES) + v_zero()); /* no negative zeros */
     }
-    for (int64_t k = 0; k < list->own; ++k)
+    const cx_pool_tap *tap = s->taps, *const fresh = tap + s->fresh, *const end = tap + s->all;
+    for (; tap < fresh; ++tap) {
+        const cx_pool_tap t = *tap;
         for (int v = 0; v < vectors; ++v) {
-            const vec_bits mask = at[v] == (real_bits)list->place[k];
+            const vec_bits mask = at[v] == (real_bits)t.place;
             taken -= mask;
-            v_store(x + list->offset[k] + v * LANES, (vec)(mask & value[v]) + v_zero()); /* no negative zeros */
+            v_store(x + t.offset + v * LANES, (vec)(mask & value[v]));
         }
-    for (int64_t k = list->own; k < list->all; ++k)
-        for (int v = 0; v < vectors; ++v) taken -= at[v] == (real_bits)list->place[k];
+    }
+    for (; tap < end; ++tap) {
+        const cx_pool_tap t = *tap;
+        for (int v = 0; v < vectors; ++v) {
+            const vec_bits mask = at[v] == (real_bits)t.place;
+            real *to = x + t.offset + v * LANES;
+            taken -= mask;
+            v_store(to, (vec)(mask & value[v]) + v_load(to));
+        }
+    }
     return taken;
 }
 #endif
 
-static bool pool_match(const cx_pool_matches *s) {
-    enum { wide = 2 };
-    pool_tap_list list;
-    list.own = list.all = 0;
+static int64_t pool_match(const cx_pool_matches *s) {
+    enum { wide = CX_F64 ? 2 : 4 };
     vec_bits taken = {0}, seen = {0};
-    int64_t count = 0, listed = 0;
-    for (int64_t i = 0; i < s->lines * s->n; ++i) {
-        const int64_t line = i / s->n, o = i % s->n;
-        const cx_window w = s->windows[o];
-        const int64_t place = s->line_windows[line].first * s->width + w.first, taps = s->all * w.count;
-        const real *y = (const real *)s->from + line * s->from_step + o * s->unit;
-        const int64_t *index = s->index + line * s->index_step + o * s->unit;
-        real *x = (real *)s->x + place * s->unit;
-        for (int64_t first = 0; first < taps; first += pool_taps) {
-            if (taps != listed || taps > pool_taps) pool_list_taps(&list, s, w.count, first);
-            listed = taps;
+    int64_t count = 0;
+    for (int64_t line = 0; line < s->lines; ++line)
+        for (int64_t o = 0; o < s->n; ++o) {
+            const int64_t place = s->line_windows[line].first * s->width + s->windows[o].first;
+            const real *y = (const real *)s->from + line * s->from_step + o * s->unit;
+            const int64_t *index = s->index + line * s->index_step + o * s->unit;
+            real *x = (real *)s->x + place * s->unit;
             int64_t c = 0;
 #if CX_LANE_COUNT > 1
             for (; c + wide * LANES <= s->unit; c += wide * LANES)
-                taken += pool_take(wide, &list, x + c, index + c, y + c, place, &seen);
-            for (; c + LANES <= s->unit; c += LANES)
-                taken += pool_take(1, &list, x + c, index + c, y + c, place, &seen);
+                taken += pool_take(wide, s, x + c, index + c, y + c, place, &seen);
+            for (; c + LANES <= s->unit; c += LANES) taken += pool_take(1, s, x + c, index + c, y + c, place, &seen);
 #endif
             for (; c < s->unit; ++c)
-                for (int64_t k = 0; k < list.all; ++k) {
-                    const bool found = index[c] == place + list.place[k];
+                for (int64_t k = 0; k < s->all; ++k) {
+                    const bool found = index[c] == place + s->taps[k].place;
+                    real *to = x + s->taps[k].offset + c;
                     count += found;
-                    if (k < list.own) x[list.offset[k] + c] = found ? 0 + y[c] : 0;
+                    *to = (k < s->fresh ? 0 : *to) + (found ? y[c] : 0);
                 }
         }
-    }
     real_bits more[CX_BYTES / sizeof(real)], bits[CX_BYTES / sizeof(real)];
     memcpy(more, &taken, sizeof more);
     memcpy(bits, &seen, sizeof bits);
@@ -554,7 +538,7 @@ static bool pool_match(const cx_pool_matches *s) {
         count += more[i];
         low = low && (i % 2 == 0 || bits[i] == 0);
     }
-    return low && count == s->lines * s->n * s->unit;
+    return low ? count : 0;
 }
 
 #define POOL_KERNELS                  \

@@ -363,11 +363,11 @@ static void add_slabs_task(void *context, int64_t index, int worker) {
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
 /* Measured cycles of a vector. */
-#define COST_CALL    9000.0
+#define COST_CALL    6000.0
 #define COST_COPY    5.0 /* of a place, into a strip */
 #define COST_VALUES  6.0 /* at one point */
 #define COST_PRODUCT 0.9 /* of the FMA peak that the micro-kernel reaches */
-#define COST_RESULT  6.5 /* of a product, at one point */
+#define COST_RESULT  5.0 /* of a product, at one point */
 #define COST_PASS    4.0 /* of a product that goes to memory and back, between blocks or slabs */
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const layer *l) {
@@ -378,7 +378,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
     const double passes = (double)(l->slabs > 1 ? l->slabs : cx_ceil_div(l->pieces, l->block_pieces));
     const double outputs = l->grid.axis[0].outputs * l->grid.axis[1].outputs;
     const double transform = tiles * (x_vectors + y_vectors) * (points * COST_VALUES + 1.5 * outputs * COST_COPY);
-    const double multiply = points * products * (tiles + 8) / (2 * COST_PRODUCT);
+    const double multiply = points * products * (tiles + 4) / (2 * COST_PRODUCT);
     return COST_CALL +
            (double)conv->groups * (transform + multiply + points * products * (COST_RESULT + (passes - 1) * COST_PASS));
 }

@@ -58,6 +58,11 @@ static inline __attribute__((always_inline)) void add_rows(const real *const row
         i = LANES - (int64_t)((uintptr_t)y % CX_BYTES / sizeof(real));
     }
     const real *from = start + i * advance;
+    if (used == 1) /* next to nothing but stores */
+        for (; i + 2 * LANES <= n; i += 2 * LANES, from += 2 * LANES * advance)
+            for (int v = 0; v < 2; ++v)
+                v_store(y + i + v * LANES,
+                        add_at(row, factor, used, i + v * LANES, v_load(from + v * LANES * advance)));
     for (; i + LANES <= n; i += LANES, from += LANES * advance)
         v_store(y + i, add_at(row, factor, used, i, v_load(from)));
     if (i == n) return;

@@ -37,7 +37,7 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
     const double padded = (double)((n + lanes - 1) & -lanes) + 0.25 * (double)(nr - (n - whole * nr));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
-    double cost = rows * padded * (k + 8) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
+    double cost = rows * padded * (k + 5) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
     const bool kept = variant & CX_GEMM_WEIGHTS_KEPT;
     if (channels) {
         bool band;
@@ -49,7 +49,9 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
         const double rows_met = 1 + (double)nr / (double)c->grid[2];
         const double panels = (double)(whole + (n > whole * nr));
-        cost += panels * ((double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
+        const bool matrix = p->affine && cx_axis_step(&p->pixel_rows) == 1; /* nothing to locate */
+        cost += panels * (matrix ? CX_COST_PANEL / 4
+                                 : (double)cx_count3(c->taps) * rows_met * CX_COST_LOCATE_TAP + CX_COST_PANEL);
         if (cx_gemm_part_form(p, kernels, variant) != CX_GEMM_WEIGHTS_IN_PLACE && !kept)
             cost += co * k * CX_COST_COPY_WEIGHTS;
         const double store = c->dst.space[2] == 2  ? CX_COST_JOIN

@@ -333,8 +333,10 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                                                                               : 0.7 / (1 + (double)largest->ci / 40);
     /* With many channels every block of results reads them all again, and short rows are over before they pay. */
     const double reuse = largest->co > 2 ? width / (width + 12) / (1 + (double)largest->ci / 200) : 1;
+    /* Of a single tap, no row that is read serves several sums. */
+    const double single = taps > 1 ? 1 : 1 / (1 + sums / 40);
     const double multiply =
-        images * places * taps * channels / (lanes * 2 * efficiency * reuse * (used > 0.5 ? 1 : 0.5 + used));
+        images * places * taps * channels / (lanes * 2 * efficiency * single * reuse * (used > 0.5 ? 1 : 0.5 + used));
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;

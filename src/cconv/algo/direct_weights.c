@@ -282,7 +282,8 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
         8 + (t.b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
     const double y_row = t.gy_contiguous ? 8 : 1.5 * (double)c->grid[2];
     const double masked = c->grid[2] % kernels->lanes ? 1.3 : 1;
-    decision->cost = vectors * weights * masked / (2 * 0.5) + rows * blocks * (x_row + y_row * (double)t.outs) +
+    const double share = c->taps[1] * c->taps[2] > 1 ? 0.5 : 0.17; /* of the peak: rows serve one tap or several */
+    decision->cost = vectors * weights * masked / (2 * share) + rows * blocks * (x_row + y_row * (double)t.outs) +
                      units * (50 + 50 * (double)t.outs) + weights * (double)t.pieces * 20;
     decision->threads = cx_direct_threads(decision->cost, threads);
     decision->shared_bytes = offsets_bytes(&t) + partials_bytes(&t);

@@ -150,28 +150,37 @@ static inline __attribute__((always_inline)) void map_all(cx_map map, const cx_m
     for (int64_t i = 0; i < n; i += LANES) v_store(result + i, map_one(map, x, y, g, i, &options));
 }
 
+/* The same for maps of a few instructions, of which those of the loop would be a large part. */
+static inline __attribute__((always_inline)) void map_quick(cx_map map, const cx_map_args *args, int64_t n) {
+    const real *x = args->x, *y = args->y, *g = args->gy;
+    real *result = args->result;
+    const map_options options = {v_splat((real)args->alpha), v_splat((real)args->beta)};
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < n; i += LANES) v_store(result + i, map_one(map, x, y, g, i, &options));
+}
+
 /* n is a multiple of LANES. The switch stands outside the loops: each case is a loop of its own after inlining. */
 static __attribute__((noinline)) void map_vectors(cx_map map, const cx_map_args *args, int64_t n) {
     switch (map) {
-    case CX_MAP_RELU: map_all(CX_MAP_RELU, args, n); break;
-    case CX_MAP_CLAMP: map_all(CX_MAP_CLAMP, args, n); break;
-    case CX_MAP_LEAKY_RELU: map_all(CX_MAP_LEAKY_RELU, args, n); break;
+    case CX_MAP_RELU: map_quick(CX_MAP_RELU, args, n); break;
+    case CX_MAP_CLAMP: map_quick(CX_MAP_CLAMP, args, n); break;
+    case CX_MAP_LEAKY_RELU: map_quick(CX_MAP_LEAKY_RELU, args, n); break;
     case CX_MAP_SIGMOID: map_all(CX_MAP_SIGMOID, args, n); break;
     case CX_MAP_TANH: map_all(CX_MAP_TANH, args, n); break;
     case CX_MAP_SILU: map_all(CX_MAP_SILU, args, n); break;
     case CX_MAP_ELU: map_all(CX_MAP_ELU, args, n); break;
     case CX_MAP_GELU: map_all(CX_MAP_GELU, args, n); break;
     case CX_MAP_GELU_TANH: map_all(CX_MAP_GELU_TANH, args, n); break;
-    case CX_MAP_RELU_GRADIENT: map_all(CX_MAP_RELU_GRADIENT, args, n); break;
-    case CX_MAP_CLAMP_GRADIENT: map_all(CX_MAP_CLAMP_GRADIENT, args, n); break;
-    case CX_MAP_LEAKY_RELU_GRADIENT: map_all(CX_MAP_LEAKY_RELU_GRADIENT, args, n); break;
+    case CX_MAP_RELU_GRADIENT: map_quick(CX_MAP_RELU_GRADIENT, args, n); break;
+    case CX_MAP_CLAMP_GRADIENT: map_quick(CX_MAP_CLAMP_GRADIENT, args, n); break;
+    case CX_MAP_LEAKY_RELU_GRADIENT: map_quick(CX_MAP_LEAKY_RELU_GRADIENT, args, n); break;
     case CX_MAP_SIGMOID_GRADIENT: map_all(CX_MAP_SIGMOID_GRADIENT, args, n); break;
-    case CX_MAP_SIGMOID_GRADIENT_OF_RESULT: map_all(CX_MAP_SIGMOID_GRADIENT_OF_RESULT, args, n); break;
+    case CX_MAP_SIGMOID_GRADIENT_OF_RESULT: map_quick(CX_MAP_SIGMOID_GRADIENT_OF_RESULT, args, n); break;
     case CX_MAP_TANH_GRADIENT: map_all(CX_MAP_TANH_GRADIENT, args, n); break;
-    case CX_MAP_TANH_GRADIENT_OF_RESULT: map_all(CX_MAP_TANH_GRADIENT_OF_RESULT, args, n); break;
+    case CX_MAP_TANH_GRADIENT_OF_RESULT: map_quick(CX_MAP_TANH_GRADIENT_OF_RESULT, args, n); break;
     case CX_MAP_SILU_GRADIENT: map_all(CX_MAP_SILU_GRADIENT, args, n); break;
     case CX_MAP_ELU_GRADIENT: map_all(CX_MAP_ELU_GRADIENT, args, n); break;
-    case CX_MAP_ELU_GRADIENT_OF_RESULT: map_all(CX_MAP_ELU_GRADIENT_OF_RESULT, args, n); break;
+    case CX_MAP_ELU_GRADIENT_OF_RESULT: map_quick(CX_MAP_ELU_GRADIENT_OF_RESULT, args, n); break;
     case CX_MAP_GELU_GRADIENT: map_all(CX_MAP_GELU_GRADIENT, args, n); break;
     case CX_MAP_GELU_TANH_GRADIENT: map_all(CX_MAP_GELU_TANH_GRADIENT, args, n); break;
     }

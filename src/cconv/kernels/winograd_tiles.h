@@ -260,14 +260,14 @@ static __attribute__((noinline, cold)) vec load_within(const cx_winograd_source 
     return v;
 }
 
-/* Rows of the patches of all lanes, each transformed across: value s of row r to across[r * points + s]. */
-WINOGRAD_INLINE void collect_across(const int points, int rows, const cx_winograd_source *source, const tile_vector *v,
-                                    const real *channel, bool safe, vec *across) {
-    for (int r = 0; r < rows; ++r, across += points) {
-        vec places[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+/* Place (r, q) of all lanes to places[r * points + q]. */
+WINOGRAD_INLINE void collect_patches(const int points, int rows, const cx_winograd_source *source, const tile_vector *v,
+                                     const real *channel, bool safe, vec *places) {
+    for (int r = 0; r < rows; ++r, places += points) {
+        vec row[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
         if (v->blank[r]) {
 #pragma GCC unroll 8
-            for (int s = 0; s < points; ++s) across[s] = v_zero();
+            for (int q = 0; q < points; ++q) places[q] = v_zero();
             continue;
         }
 #pragma GCC unroll 8
@@ -275,27 +275,26 @@ WINOGRAD_INLINE void collect_across(const int points, int rows, const cx_winogra
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; ++i) {
                 const real *from = channel + v->row[r][i] + q;
-                places[q + i] = safe ? v_load(from) : load_within(source, from);
+                row[q + i] = safe ? v_load(from) : load_within(source, from);
             }
-            v_transpose(places + q);
+            v_transpose(row + q);
         }
 #pragma GCC unroll 8
-        for (int q = 0; q < points; ++q) places[q] = (vec)((vec_bits)places[q] & v->rows[r] & v->columns[q]);
-        winograd_input(points, places, across);
+        for (int q = 0; q < points; ++q) places[q] = (vec)((vec_bits)row[q] & v->rows[r] & v->columns[q]);
     }
 }
 
-/* Vectors of tiles whose patches are read as they lie, transposed, and transformed across and down. */
+/* Vectors of tiles whose patches are read as they lie, transposed, and transformed down and across. */
 static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd_source *source, const tile_run *runs,
                                  int n, int64_t count, int64_t k0, int64_t kn, real *dst, int64_t point_step,
                                  int64_t panel_step) {
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
-    const int64_t nr = GEMM_NR, stride = source->stride.channel;
+    const int64_t nr = GEMM_NR, line = columns->points * LANES, stride = source->stride.channel;
     const int64_t begin = (const real *)source->begin - (const real *)source->base,
                   end = (const real *)source->end - (const real *)source->base;
     source_run at[CX_WINOGRAD_MAX_TILES];
     tile_vector vectors[CX_WINOGRAD_MAX_TILES / CX_LANE_COUNT];
-    vec across[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
+    vec places[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS], down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
     for (int64_t k = k0, located = -1; k < k0 + kn; ++k, dst += nr) {
         const int64_t depth_tap = k / source->channels, start = k % source->channels * stride;
         if (depth_tap != located) {
@@ -308,18 +307,17 @@ static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd
             const tile_vector *v = &vectors[t / LANES];
             const bool safe = v->least + start >= begin && v->most + start <= end;
             switch (columns->points) {
-            case 4: collect_across(4, rows->points, source, v, channel, safe, across); break;
-            case 6: collect_across(6, rows->points, source, v, channel, safe, across); break;
-            default: collect_across(8, rows->points, source, v, channel, safe, across); break;
+            case 4: collect_patches(4, rows->points, source, v, channel, safe, places); break;
+            case 6: collect_patches(6, rows->points, source, v, channel, safe, places); break;
+            default: collect_patches(8, rows->points, source, v, channel, safe, places); break;
             }
-            const winograd_lines down = {(const real *)across,
-                                         columns->points * LANES,
-                                         LANES,
-                                         dst + t / nr * panel_step + t % nr,
-                                         columns->points * point_step,
-                                         point_step,
-                                         columns->points};
-            input_pass(rows, &down);
+            const winograd_lines first = {(const real *)places, line, LANES, (real *)down, line, LANES,
+                                          columns->points};
+            const winograd_lines second = {
+                (const real *)down,           LANES,       line, dst + t / nr * panel_step + t % nr, point_step,
+                columns->points * point_step, rows->points};
+            input_pass(rows, &first);
+            input_pass(columns, &second);
         }
     }
 }

@@ -38,6 +38,14 @@ typedef struct cx_algorithm {
     double auto_weight; /* and counts its cost so many times: above 1 for one that rounds more */
 } cx_algorithm;
 
+#define CX_COST_WORTH_A_THREAD 30000.0
+
+/* How many threads an estimate is worth. */
+static inline int cx_threads_for(double cycles, int threads) {
+    const double worth = cycles / CX_COST_WORTH_A_THREAD;
+    return worth < 2 ? 1 : worth < threads ? (int)worth : threads;
+}
+
 extern const cx_algorithm cx_algorithm_gemm;
 extern const cx_algorithm cx_algorithm_direct;
 extern const cx_algorithm cx_algorithm_winograd_2x2;

@@ -8,12 +8,6 @@
 
 enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3, WAY_TAPS = 4 };
 
-int cx_direct_threads(double cycles, int threads) {
-    const double useful = cycles / 30000;
-    if (cycles < 60000 || threads < 2) return 1;
-    return useful < threads ? (int)useful : threads;
-}
-
 /* The same sums in an order in which source places go forward. */
 static void forward_taps(cx_correlation *c) {
     for (int d = 0; d < 3; ++d) {

@@ -16,9 +16,6 @@ static inline int64_t cx_direct_task_count(int64_t units, double cycles, int thr
     return tasks < units ? tasks : units;
 }
 
-/* Threads worth waking for so many cycles. */
-int cx_direct_threads(double cycles, int threads);
-
 /* The index-th correlation of a pass with its taps in such an order that no tap_step is negative. */
 void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *correlation);
 

@@ -374,7 +374,7 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
         decision->packed_bytes = weights_bytes(conv);
         decision->shared_bytes = kept ? 0 : decision->packed_bytes;
     }
-    decision->threads = cx_direct_threads(decision->cost, threads);
+    decision->threads = cx_threads_for(decision->cost, threads);
     return true;
 }
 

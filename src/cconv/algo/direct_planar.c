@@ -357,7 +357,7 @@ void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int
     const size_t size = cx_dtype_size(conv->dtype);
     const int members = blocking_of(conv, kernels, &largest, &b);
     decision->cost = cost_of(conv, kernels, &largest, &b);
-    decision->threads = cx_direct_threads(decision->cost, threads);
+    decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = cx_align_up((size_t)b.taps_w * sizeof(int64_t));
     decision->thread_bytes = cx_row_scratch_bytes(&b, size) +
                              (size_t)members * (weights_bytes(&b, size) + tile_bytes(&b, size, kernels->lanes));

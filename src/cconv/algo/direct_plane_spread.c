@@ -174,7 +174,7 @@ bool cx_direct_plane_spread_decide(const cx_conv *conv, const cx_kernels *kernel
     setup s;
     if (!setup_make(conv, kernels, &s)) return false;
     decision->cost = 500 + (double)(s.units / s.blocks) * s.plane_cycles;
-    decision->threads = cx_direct_threads(decision->cost, threads);
+    decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = masks_bytes(&s, kernels) + zeros_bytes(&s);
     decision->thread_bytes = thread_bytes(&s);
     decision->packed_bytes = 0;

@@ -163,7 +163,7 @@ bool cx_direct_planes_decide(const cx_conv *conv, const cx_kernels *kernels, int
     if (!setup_make(conv, kernels, &s)) return false;
     const double planes = (double)s.units / (double)s.blocks;
     decision->cost = 400 + planes * s.unit_cycles;
-    decision->threads = cx_direct_threads(decision->cost, threads);
+    decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = masks_bytes(&s, kernels) + zeros_bytes(&s);
     decision->thread_bytes = thread_bytes(&s);
     decision->packed_bytes = 0;

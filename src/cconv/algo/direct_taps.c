@@ -32,7 +32,8 @@ typedef struct job {
     size_t size, thread_bytes;
     char *copies, *scratch;
     int64_t taps, pixels, ld, image;
-    int64_t first_row[MOST_TAPS]; /* of each tap, in the copies */
+    int64_t *pixel, *source; /* of each row of the copies: its pixel of the grid, and where the source has it */
+    int64_t first_row[MOST_TAPS + 1]; /* of each tap */
 } job;
 
 /* How many places of the grid tap t of dimension d reads inside the image, from *first on. */
@@ -59,6 +60,8 @@ static int64_t rows_inside(const cx_correlation *c, int64_t least, int64_t *firs
 
 /* From row to row of the copies. */
 static int64_t copied_row(const cx_correlation *c, size_t size) { return cx_odd_lines(c->ci, size); }
+
+static size_t places_bytes(int64_t rows) { return cx_align_up((size_t)(2 * rows) * sizeof(int64_t)); }
 
 static size_t stage_bytes(const cx_correlation *c, const cx_kernels *kernels) {
     return cx_align_up((size_t)(cx_count3(c->grid) * kernels->gemm.nr) * cx_dtype_size(kernels->dtype));
@@ -90,7 +93,8 @@ bool cx_direct_taps_decide(const cx_conv *conv, const cx_kernels *kernels, int t
     decision->packed_bytes =
         cx_align_up((size_t)(cx_packed_weights(&c, kernels, true) + CX_PACK_SLACK) * cx_dtype_size(kernels->dtype));
     const size_t size = cx_dtype_size(kernels->dtype);
-    decision->shared_bytes = cx_align_up((size_t)(rows * copied_row(&c, size) + CX_PACK_SLACK) * size);
+    decision->shared_bytes =
+        places_bytes(rows) + cx_align_up((size_t)(rows * copied_row(&c, size) + CX_PACK_SLACK) * size);
     if (!kept) decision->shared_bytes += decision->packed_bytes;
     return true;
 }
@@ -103,8 +107,8 @@ void cx_direct_taps_pack(const cx_conv *conv, const cx_kernels *kernels, const c
                     cx_at(weights, c.w_offset, cx_dtype_size(kernels->dtype)), packed);
 }
 
-/* The places of one tap: for each, its pixel of the grid and where in the source it reads. Returns how many. */
-static int64_t find_places(const cx_correlation *c, int64_t tap, int64_t *pixel, int64_t *source) {
+/* The places of one tap: for each, its pixel of the grid and where in the source it reads. */
+static void find_places(const cx_correlation *c, int64_t tap, int64_t *pixel, int64_t *source) {
     int64_t t[3], first[3], count[3], n = 0;
     for (int d = 2; d >= 0; --d) {
         t[d] = tap % c->taps[d];
@@ -120,21 +124,20 @@ static int64_t find_places(const cx_correlation *c, int64_t tap, int64_t *pixel,
                 for (int d = 0; d < 3; ++d)
                     source[n] += (place[d] * c->step[d] + c->origin[d] + t[d] * c->tap_step[d]) * c->src.space[d];
             }
-    return n;
 }
 
 static void copy_tap(void *context, int64_t tap, int worker) {
     (void)worker;
     const job *j = context;
     const cx_correlation *c = j->c;
-    int64_t pixel[MOST_PIXELS], source[MOST_PIXELS], channel[CHANNELS];
-    const int64_t rows = find_places(c, tap, pixel, source);
-    char *copy = j->copies + (size_t)(j->first_row[tap] * j->ld) * j->size;
+    int64_t channel[CHANNELS];
+    const int64_t first = j->first_row[tap], rows = j->first_row[tap + 1] - first;
+    char *copy = j->copies + (size_t)(first * j->ld) * j->size;
     const void *image = cx_at(j->src, j->image * c->src.batch, j->size);
     for (int64_t k = 0; k < c->ci && rows > 0; k += CHANNELS) {
         const int64_t count = cx_min(c->ci - k, CHANNELS);
         for (int64_t i = 0; i < count; ++i) channel[i] = (k + i) * c->src.channel;
-        j->kernels->gemm.pack_rows(image, source, rows, channel, count, copy + (size_t)k * j->size, j->ld);
+        j->kernels->gemm.pack_rows(image, j->source + first, rows, channel, count, copy + (size_t)k * j->size, j->ld);
     }
 }
 
@@ -147,7 +150,7 @@ static void compute_panel(void *context, int64_t index, int worker) {
     const int64_t vectors = cx_ceil_div(columns, j->kernels->lanes);
     const size_t row = (size_t)g->nr * j->size;
     char *sums = j->scratch + (size_t)worker * j->thread_bytes, *some = sums + j->thread_bytes / 2;
-    int64_t pixel[MOST_PIXELS], source[MOST_PIXELS], column[CX_GEMM_MAX_NR];
+    int64_t place[MOST_PIXELS], column[CX_GEMM_MAX_NR];
     memset(sums, 0, (size_t)j->pixels * row);
     if (j->tensors->bias)
         for (int64_t i = 0; i < j->pixels; ++i)
@@ -155,7 +158,7 @@ static void compute_panel(void *context, int64_t index, int worker) {
 
     const char *a = j->copies, *b = j->weights + (size_t)(index * j->taps * c->ci) * row;
     for (int64_t tap = 0; tap < j->taps; ++tap, b += (size_t)c->ci * row) {
-        const int64_t rows = find_places(c, tap, pixel, source);
+        const int64_t *pixel = j->pixel + j->first_row[tap], rows = j->first_row[tap + 1] - j->first_row[tap];
         const bool all = rows == j->pixels;
         for (int64_t i = 0; i < rows && !all; ++i) memcpy(some + (size_t)i * row, sums + (size_t)pixel[i] * row, row);
         const int64_t part = cx_even_part(c->ci, CHANNELS, 8);
@@ -178,11 +181,11 @@ static void compute_panel(void *context, int64_t index, int worker) {
     for (int64_t i = 0; i < columns; ++i) column[i] = (first + i) * c->dst.channel;
     for (int64_t i = 0; i < j->pixels; ++i) {
         const int64_t x = i % c->grid[2], y = i / c->grid[2] % c->grid[1], z = i / c->grid[2] / c->grid[1];
-        pixel[i] = z * c->dst.space[0] + y * c->dst.space[1] + x * c->dst.space[2];
+        place[i] = z * c->dst.space[0] + y * c->dst.space[1] + x * c->dst.space[2];
         if (c->activation != CONVX_ACT_NONE) j->kernels->activate(sums + (size_t)i * row, columns, c->activation);
     }
     void *result = cx_at_mut(j->tensors->result, c->dst_offset + j->image * c->dst.batch, j->size);
-    g->scatter(sums, g->nr, result, pixel, j->pixels, column, columns);
+    g->scatter(sums, g->nr, result, place, j->pixels, column, columns);
 }
 
 void cx_direct_taps_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
@@ -196,13 +199,17 @@ void cx_direct_taps_run(const cx_conv *conv, const cx_kernels *kernels, const cx
         .src = conv->pass == CONVX_FORWARD ? tensors->x : tensors->y,
         .size = cx_dtype_size(kernels->dtype),
         .thread_bytes = decision->thread_bytes,
-        .copies = workspace,
         .scratch = (char *)workspace + decision->shared_bytes,
         .taps = cx_count3(c.taps),
         .pixels = cx_count3(c.grid),
     };
     j.ld = copied_row(&c, j.size);
-    rows_inside(&c, 0, j.first_row);
+    const int64_t rows = j.first_row[j.taps] = rows_inside(&c, 0, j.first_row);
+    j.pixel = workspace;
+    j.source = j.pixel + rows;
+    j.copies = (char *)workspace + places_bytes(rows);
+    for (int64_t tap = 0; tap < j.taps; ++tap)
+        find_places(&c, tap, j.pixel + j.first_row[tap], j.source + j.first_row[tap]);
     j.weights = tensors->packed;
     if (!j.weights) {
         char *packed = (char *)workspace + decision->shared_bytes - decision->packed_bytes;

@@ -285,7 +285,7 @@ void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int
     const double share = c->taps[1] * c->taps[2] > 1 ? 0.5 : 0.17; /* of the peak: rows serve one tap or several */
     decision->cost = vectors * weights * masked / (2 * share) + rows * blocks * (x_row + y_row * (double)t.outs) +
                      units * (50 + 50 * (double)t.outs) + weights * (double)t.pieces * 20;
-    decision->threads = cx_direct_threads(decision->cost, threads);
+    decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = offsets_bytes(&t) + partials_bytes(&t);
     decision->thread_bytes = thread_bytes(&t, kernels, cx_dtype_size(conv->dtype));
     decision->packed_bytes = 0;

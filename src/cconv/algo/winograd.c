@@ -194,9 +194,11 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
     int variant = outputs | (kept ? CX_WINOGRAD_KEPT : 0);
     if (source == 1 && result == 1 && across != 1) variant |= CX_WINOGRAD_CHANNELS;
     if (!cx_winograd_set_up(conv, kernels, variant, threads, &w, &decision->reason)) return false;
-    variant = decision->variant = w.variant;
     decision->cost = cost_of(&w, kernels, kept);
     decision->threads = cx_threads_for(decision->cost, threads);
+    if (decision->threads != threads)
+        cx_winograd_set_up(conv, kernels, variant, decision->threads, &w, &decision->reason);
+    variant = decision->variant = w.variant;
     decision->packed_bytes = variant & CX_WINOGRAD_ON_THE_WAY ? 0 : cx_winograd_filter_bytes(&w);
     decision->thread_bytes = w.product_bytes + w.scratch_bytes;
     decision->shared_bytes = cx_align_up((size_t)conv->batch);

@@ -8,12 +8,11 @@
  * the same part of a loop at every call: what it read and wrote there is still in its own caches, and two threads seldom write
  * to the same line. A late or slow thread holds up nothing but the index that it is at.
  *
- * Why a late worker can neither take an index of another round nor read half of its description: it reads the range of its slot,
- * then the description beside it, then swaps the very range that it read. The owner writes a description only while all ranges
- * are empty, and after that gives the range a new epoch; so where the swap succeeds, the range was that round's from the first
- * reading to the swap, and nothing was written in between. From another's slot a thread takes only what has the epoch of its own
- * round. A word comes back only after 2^38 rounds, during which the worker would have to stand still between two instructions:
- * a day and a half of nothing but empty loops.
+ * Why a late worker can neither take an index of another round nor use half of its description: it reads the range of its slot,
+ * then the description beside it, and takes only what has the epoch of that range. The owner writes descriptions only while all
+ * ranges are empty, and after that gives them a new epoch; so where there is an index of that epoch to be taken, nothing has been
+ * written since the range was read. An epoch comes back only after 2^38 rounds, during which the worker would have to stand still
+ * between two instructions: a day and a half of nothing but empty loops.
  *
  * Memory orders. The owner's store of a range releases the description and all that the caller did before; each taker's
  * successful swap acquires it, through the release sequence that the swaps in between continue. A swap also releases, so that the
@@ -126,22 +125,19 @@ static uint32_t run_share(const round *r, int self) {
 /* A worker joins the round that its slot describes, if there is one with something left for it. */
 static void work(int self) {
     slot *s = &pool.slots[self];
-    uint64_t range = atomic_load_explicit(&s->range, memory_order_acquire);
-    round r;
-    do {
-        if (!has_work(range)) return;
-        r.task = atomic_load_explicit(&s->task, memory_order_relaxed);
-        r.context = atomic_load_explicit(&s->context, memory_order_relaxed);
-        r.begin = atomic_load_explicit(&s->begin, memory_order_relaxed);
-        r.mode = atomic_load_explicit(&s->mode, memory_order_relaxed);
-        r.threads = atomic_load_explicit(&s->threads, memory_order_relaxed);
-    } while (!atomic_compare_exchange_weak_explicit(&s->range, &range, range + one_taken, memory_order_acq_rel,
-                                                    memory_order_acquire));
-    r.epoch = epoch_of(range);
+    const uint64_t range = atomic_load_explicit(&s->range, memory_order_acquire);
+    if (!has_work(range)) return;
+    const round r = {
+        .task = atomic_load_explicit(&s->task, memory_order_relaxed),
+        .context = atomic_load_explicit(&s->context, memory_order_relaxed),
+        .begin = atomic_load_explicit(&s->begin, memory_order_relaxed),
+        .mode = atomic_load_explicit(&s->mode, memory_order_relaxed),
+        .threads = atomic_load_explicit(&s->threads, memory_order_relaxed),
+        .epoch = epoch_of(range),
+    };
     cx_float_mode_set(r.mode);
-    r.task(r.context, index_of(&r, self, next_of(range)), self);
-    uint32_t completed = 1;
-    if (!atomic_load_explicit(&pool.stopping, memory_order_relaxed)) completed += run_share(&r, self);
+    const uint32_t completed = run_share(&r, self);
+    if (completed == 0) return;
     atomic_fetch_add(&pool.finished, completed);
     if (atomic_load(&pool.owner_sleeps)) cx_wake(&pool.finished, 1);
 }

@@ -234,6 +234,7 @@ static void pack_matrix(const cx_kernels *kernels, const cx_gemm *gemm, int64_t 
         const void *first = cx_at(gemm->b.base, cx_axis_offset(&gemm->b.column, n0), cx_dtype_size(kernels->dtype));
         g->pack_panels(first, k_offset, kn, whole, dst);
         n0 += whole * g->nr;
+        if (n0 == n1) return;
         dst += (size_t)whole * panel;
     }
     for (int64_t i = 0; i < kn; ++i) k_row[i] = i;

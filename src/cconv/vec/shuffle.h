@@ -14,6 +14,12 @@
 #define CX_LANE_COUNT (CX_BYTES / 4)
 #endif
 
+/*
+ * The first round of the transposition interleaves fours of 32-bit lanes, which is one instruction where the exchange is
+ * two; the second then leaves rows 1 and 2 of each four exchanged.
+ */
+#define CX_INTERLEAVED (CX_LANE_COUNT >= 4 && !CX_F64)
+
 #if CX_LANE_COUNT == 1
 static inline vec v_even(vec a, vec b) {
     (void)b;
@@ -25,17 +31,27 @@ static inline vec v_even(vec a, vec b) {
 #define CX_LOW1  0, 2
 #define CX_HIGH1 1, 3
 #elif CX_LANE_COUNT == 4
-#define CX_EVEN  0, 2, 4, 6
-#define CX_ODD   1, 3, 5, 7
+#define CX_EVEN 0, 2, 4, 6
+#define CX_ODD  1, 3, 5, 7
+#if CX_INTERLEAVED
+#define CX_LOW1  0, 4, 1, 5
+#define CX_HIGH1 2, 6, 3, 7
+#else
 #define CX_LOW1  0, 4, 2, 6
 #define CX_HIGH1 1, 5, 3, 7
+#endif
 #define CX_LOW2  0, 1, 4, 5
 #define CX_HIGH2 2, 3, 6, 7
 #elif CX_LANE_COUNT == 8
-#define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14
-#define CX_ODD   1, 3, 5, 7, 9, 11, 13, 15
+#define CX_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define CX_ODD  1, 3, 5, 7, 9, 11, 13, 15
+#if CX_INTERLEAVED
+#define CX_LOW1  0, 8, 1, 9, 4, 12, 5, 13
+#define CX_HIGH1 2, 10, 3, 11, 6, 14, 7, 15
+#else
 #define CX_LOW1  0, 8, 2, 10, 4, 12, 6, 14
 #define CX_HIGH1 1, 9, 3, 11, 5, 13, 7, 15
+#endif
 #define CX_LOW2  0, 1, 8, 9, 4, 5, 12, 13
 #define CX_HIGH2 2, 3, 10, 11, 6, 7, 14, 15
 #define CX_LOW4  0, 1, 2, 3, 8, 9, 10, 11
@@ -43,34 +59,14 @@ static inline vec v_even(vec a, vec b) {
 #elif CX_LANE_COUNT == 16
 #define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define CX_ODD   1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#define CX_LOW1  0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
-#define CX_HIGH1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define CX_LOW1  0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define CX_HIGH1 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
 #define CX_LOW2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
 #define CX_HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
 #define CX_LOW4  0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
 #define CX_HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
 #define CX_LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
 #define CX_HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
-#endif
-
-/*
- * Fours of 32-bit lanes are interleaved instead, which is one instruction where the exchange is two; the second round then
- * leaves rows 1 and 2 of each four exchanged.
- */
-#define CX_INTERLEAVED (CX_LANE_COUNT >= 4 && !CX_F64)
-#if CX_INTERLEAVED
-#undef CX_LOW1
-#undef CX_HIGH1
-#if CX_LANE_COUNT == 4
-#define CX_LOW1  0, 4, 1, 5
-#define CX_HIGH1 2, 6, 3, 7
-#elif CX_LANE_COUNT == 8
-#define CX_LOW1  0, 8, 1, 9, 4, 12, 5, 13
-#define CX_HIGH1 2, 10, 3, 11, 6, 14, 7, 15
-#else
-#define CX_LOW1  0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
-#define CX_HIGH1 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
-#endif
 #endif
 
 #if CX_LANE_COUNT > 1

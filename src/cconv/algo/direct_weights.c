@@ -16,14 +16,23 @@
 #define PIECE_VECTORS    512    /* but not into less than this */
 #define MOST_PARTIALS    262144 /* doubles */
 #define LONGEST_SUM      2048   /* vectors added up before they are collected in double */
+#define MOST_INS         3      /* source channels of a task */
+#define MOST_LINES       24     /* channels of gy for a kernel call: whole register blocks of all sizes */
+#define LINES_BYTES      65536  /* fewer, where more than this would have to be copied */
 
-/* How the work is cut. A task: one group, source channel and block of taps, `outs` result channels, one piece. */
+/*
+ * How the work is cut. A task: one group, source channel and block of taps, `outs` result channels, one piece. Where
+ * there is a single tap, those of some source channels make up the block.
+ */
 typedef struct cut {
     cx_correlation c; /* of the forward pass: how x is read */
     cx_blocking b;
     cx_segments segments;
     bool gy_contiguous;
     int64_t outs, out_blocks;
+    int64_t ins, in_blocks;
+    int64_t y_slot;             /* elements of a row of gy that is copied */
+    int64_t lines;              /* channels of gy for a kernel call */
     int64_t h_blocks, w_blocks; /* of taps */
     int64_t row_blocks;
     int64_t units;  /* of a whole sum: images, depths, row blocks, segments */
@@ -36,18 +45,22 @@ static void cut_make(const cx_conv *conv, const cx_kernels *kernels, cut *t) {
     cx_direct_correlation(conv, 0, &t->c);
     cx_correlation *c = &t->c;
     t->gy_contiguous = conv->y.space[2] == 1;
-    cx_blocking_make(c, kernels, 1, 1, false, &t->b);
+    t->in_blocks = cx_count3(c->taps) == 1 ? cx_ceil_div(c->ci, MOST_INS) : c->ci;
+    t->ins = t->in_blocks > 0 ? cx_ceil_div(c->ci, t->in_blocks) : 1;
+    cx_blocking_make(c, kernels, 1, t->ins, false, &t->b);
     cx_blocking *b = &t->b;
     b->taps_w = cx_min(b->taps_w, SUMS_BYTES / vector);
     b->taps_h = cx_min(b->taps_h, cx_max(SUMS_BYTES / vector / b->taps_w, 1));
-    t->outs = cx_min(c->co, cx_max(SUMS_BYTES / vector / (b->taps_w * b->taps_h), 1));
+    t->outs = cx_min(c->co, cx_max(SUMS_BYTES / vector / (t->ins * b->taps_w * b->taps_h), 1));
     t->out_blocks = cx_ceil_div(c->co, t->outs);
+    t->y_slot = cx_max(b->copied_width, b->in_place && !t->gy_contiguous ? b->width : 0) + 2 * kernels->lanes;
+    t->lines = cx_max(cx_min(cx_min(t->outs, MOST_LINES), LINES_BYTES / (t->y_slot * b->height * size)), 1);
     t->h_blocks = cx_ceil_div(c->taps[1], b->taps_h);
     t->w_blocks = cx_ceil_div(c->taps[2], b->taps_w);
     t->segments = cx_segments_make(c, b, kernels->lanes);
     t->row_blocks = cx_ceil_div(c->grid[1], b->height);
     t->units = c->batch * c->grid[0] * t->row_blocks * t->segments.count;
-    t->blocks = c->groups * c->ci * c->taps[0] * t->h_blocks * t->w_blocks * t->out_blocks;
+    t->blocks = c->groups * t->in_blocks * c->taps[0] * t->h_blocks * t->w_blocks * t->out_blocks;
     const int64_t vectors = c->batch * c->grid[0] * c->grid[1] * cx_ceil_div(c->grid[2], kernels->lanes);
     const int64_t weights = c->groups * c->ci * c->co * c->taps[0] * c->taps[1] * c->taps[2];
     t->pieces = t->blocks >= WORTHWHILE_TASKS ? 1 : cx_ceil_div(WORTHWHILE_TASKS, t->blocks);
@@ -75,29 +88,27 @@ typedef struct state {
     double *totals;
 } state;
 
-static size_t sums_count(const cut *t) { return (size_t)(t->outs * t->b.taps_h * t->b.taps_w); }
-static int64_t y_slot(const cut *t, int lanes) { return t->b.copied_width + 2 * lanes; }
+static size_t y_rows_bytes(const cut *t) { return cx_align_up((size_t)(t->lines * t->b.height) * sizeof(void *)); }
+static size_t sums_count(const cut *t) { return (size_t)(t->outs * t->ins * t->b.taps_h * t->b.taps_w); }
 
-static size_t y_slots_bytes(const cut *t, const cx_kernels *kernels, size_t size) {
-    const int64_t width = cx_max(t->b.copied_width, t->b.in_place && !t->gy_contiguous ? t->b.width : 0);
-    return cx_align_up((size_t)(t->b.height * (width + 2 * kernels->lanes)) * size);
+static size_t y_slots_bytes(const cut *t, size_t size) {
+    return cx_align_up((size_t)(t->lines * t->b.height * t->y_slot) * size);
 }
 
 static size_t thread_bytes(const cut *t, const cx_kernels *kernels, size_t size) {
-    return cx_row_scratch_bytes(&t->b, size) + cx_align_up((size_t)t->b.height * sizeof(void *)) + CX_ALIGNMENT +
-           y_slots_bytes(t, kernels, size) + cx_align_up(sums_count(t) * (size_t)kernels->lanes * size) +
-           cx_align_up(sums_count(t) * sizeof(double));
+    return cx_row_scratch_bytes(&t->b, size) + y_rows_bytes(t) + CX_ALIGNMENT + y_slots_bytes(t, size) +
+           cx_align_up(sums_count(t) * (size_t)kernels->lanes * size) + cx_align_up(sums_count(t) * sizeof(double));
 }
 
 static void state_make(const job *j, int worker, state *st) {
     const cut *t = j->t;
     char *memory = cx_row_scratch_make(&t->b, j->size, j->scratch + (size_t)worker * j->thread_bytes, &st->rows);
     st->y_rows = (const void **)memory;
-    memory += cx_align_up((size_t)t->b.height * sizeof(void *));
+    memory += y_rows_bytes(t);
     st->y_phase = (cx_stencil_phase *)memory;
     memory += CX_ALIGNMENT;
     st->y_slots = memory;
-    memory += y_slots_bytes(t, j->kernels, j->size);
+    memory += y_slots_bytes(t, j->size);
     st->sums = memory;
     memory += cx_align_up(sums_count(t) * (size_t)j->kernels->lanes * j->size);
     st->totals = (double *)memory;
@@ -105,18 +116,23 @@ static void state_make(const job *j, int worker, state *st) {
 
 /* What a task sums. */
 typedef struct block {
-    int64_t group, i, td, o, outs;
+    int64_t group, i, ins, td, o, outs;
     cx_row_range range;
     int64_t taps_w;
 } block;
 
-/* Rows of gy of one channel: in place where they are contiguous and whole vectors, else copied and filled up with
- * zeros. */
-static void gather_y(const job *j, const cx_segment *segment, const void *first, int64_t rows, state *st) {
+/* Rows of gy of `lines` channels: in place where they are contiguous and a vector long, else copied. */
+static void gather_y(const job *j, const cx_segment *segment, const char *first, int64_t lines, int64_t rows,
+                     state *st) {
     const cx_conv *conv = j->conv;
     const int lanes = j->kernels->lanes;
-    for (int64_t r = 0; r < rows; ++r) st->y_rows[r] = cx_at(first, r * conv->y.space[1], j->size);
-    if (j->t->gy_contiguous && segment->width % lanes == 0) return;
+    const int64_t line = conv->y.channel * (int64_t)j->size, step = conv->y.space[1] * (int64_t)j->size;
+    const void **at = st->y_rows;
+    for (int64_t k = 0; k < lines; ++k) {
+        const char *row = first + k * line;
+        for (int64_t r = 0; r < rows; ++r, row += step) *at++ = row;
+    }
+    if (j->t->gy_contiguous && segment->width >= lanes) return;
     *st->y_phase = (cx_stencil_phase){0, 0, segment->width};
     const cx_stencil_fill fill = {.mode = CONVX_PAD_ZEROS,
                                   .extent = segment->width,
@@ -125,8 +141,7 @@ static void gather_y(const job *j, const cx_segment *segment, const void *first,
                                   .lanes = (segment->width + lanes - 1) / lanes * lanes,
                                   .phases = 1,
                                   .phase = st->y_phase};
-    const int64_t slot = segment->in_place ? segment->width + lanes : y_slot(j->t, lanes);
-    j->kernels->stencil.fill(st->y_rows, rows, NULL, st->y_slots, slot, &fill);
+    j->kernels->stencil.fill(st->y_rows, lines * rows, NULL, st->y_slots, j->t->y_slot, &fill);
 }
 
 static void add_unit(const job *j, const block *k, int64_t unit, state *st) {
@@ -149,19 +164,21 @@ static void add_unit(const job *j, const block *k, int64_t unit, state *st) {
                              .y_rows = st->y_rows,
                              .row_step = table.row_step,
                              .tap_row = table.tap_row,
+                             .tap_plane = k->ins > 1 ? table.plane : 0,
                              .height = range.rows,
                              .width = segment.width,
                              .offset = j->offsets,
                              .taps_h = range.taps_h,
-                             .taps_w = k->taps_w};
-    const size_t sums = (size_t)(range.taps_h * k->taps_w * j->kernels->lanes) * j->size;
-    for (int64_t o = 0; o < k->outs; ++o) {
+                             .taps_w = k->ins * k->taps_w};
+    const size_t sums = (size_t)(range.taps_h * args.taps_w * j->kernels->lanes) * j->size;
+    for (int64_t o = 0; o < k->outs; o += args.channels) {
         const int64_t channel = k->group * c->co + k->o + o;
-        const void *y = cx_at(j->tensors->y,
+        const char *y = cx_at(j->tensors->y,
                               image * conv->y.batch + channel * conv->y.channel + range.depth * conv->y.space[0] +
                                   range.row * conv->y.space[1] + segment.first * conv->y.space[2],
                               j->size);
-        gather_y(j, &segment, y, range.rows, st);
+        args.channels = cx_min(t->lines, k->outs - o);
+        gather_y(j, &segment, y, args.channels, range.rows, st);
         args.sums = st->sums + (size_t)o * sums;
         j->kernels->stencil.outer(&args);
     }
@@ -177,10 +194,11 @@ static block block_of(const cut *t, int64_t index) {
     k.o = index % t->out_blocks * t->outs;
     k.outs = cx_min(t->outs, c->co - k.o);
     index /= t->out_blocks;
-    k.i = index % c->ci;
-    k.group = index / c->ci;
+    k.i = index % t->in_blocks * t->ins;
+    k.ins = cx_min(t->ins, c->ci - k.i);
+    k.group = index / t->in_blocks;
     k.range =
-        (cx_row_range){.plane = k.i * c->taps[0] + k.td, .planes = 1, .th = h * t->b.taps_h, .tw = w * t->b.taps_w};
+        (cx_row_range){.plane = k.i * c->taps[0] + k.td, .planes = k.ins, .th = h * t->b.taps_h, .tw = w * t->b.taps_w};
     k.range.taps_h = cx_min(t->b.taps_h, c->taps[1] - k.range.th);
     k.taps_w = cx_min(t->b.taps_w, c->taps[2] - k.range.tw);
     return k;
@@ -197,26 +215,27 @@ static void keep_totals(const job *j, const block *k, int64_t piece, const doubl
     const cx_correlation *c = &j->t->c;
     const cx_weight_strides *w = &j->conv->w;
     for (int64_t o = 0; o < k->outs; ++o)
-        for (int64_t th = k->range.th; th < k->range.th + k->range.taps_h; ++th)
-            for (int64_t tw = k->range.tw; tw < k->range.tw + k->taps_w; ++tw, ++totals) {
-                const int64_t out = k->group * c->co + k->o + o;
-                if (j->t->pieces == 1) {
-                    store(j, out * w->out + k->i * w->in + k->td * w->space[0] + th * w->space[1] + tw * w->space[2],
-                          *totals);
-                } else {
-                    const int64_t weight =
-                        (((out * c->ci + k->i) * c->taps[0] + k->td) * c->taps[1] + th) * c->taps[2] + tw;
-                    const int64_t all = c->groups * c->co * c->ci * c->taps[0] * c->taps[1] * c->taps[2];
-                    j->partials[piece * all + weight] = *totals;
+        for (int64_t i = k->i; i < k->i + k->ins; ++i)
+            for (int64_t th = k->range.th; th < k->range.th + k->range.taps_h; ++th)
+                for (int64_t tw = k->range.tw; tw < k->range.tw + k->taps_w; ++tw, ++totals) {
+                    const int64_t out = k->group * c->co + k->o + o;
+                    if (j->t->pieces == 1) {
+                        store(j, out * w->out + i * w->in + k->td * w->space[0] + th * w->space[1] + tw * w->space[2],
+                              *totals);
+                    } else {
+                        const int64_t weight =
+                            (((out * c->ci + i) * c->taps[0] + k->td) * c->taps[1] + th) * c->taps[2] + tw;
+                        const int64_t all = c->groups * c->co * c->ci * c->taps[0] * c->taps[1] * c->taps[2];
+                        j->partials[piece * all + weight] = *totals;
+                    }
                 }
-            }
 }
 
 static void run_block(const job *j, int64_t index, state *st) {
     const cut *t = j->t;
     const int64_t piece = index / t->blocks;
     const block k = block_of(t, index % t->blocks);
-    const int64_t n = k.outs * k.range.taps_h * k.taps_w, lanes = j->kernels->lanes;
+    const int64_t n = k.outs * k.ins * k.range.taps_h * k.taps_w, lanes = j->kernels->lanes;
     for (int64_t i = 0; i < n; ++i) st->totals[i] = 0;
     memset(st->sums, 0, (size_t)(n * lanes) * j->size);
     const int64_t unit_vectors =
@@ -260,7 +279,7 @@ static void add_pieces(const job *j) {
     }
 }
 
-static size_t offsets_bytes(const cut *t) { return cx_align_up((size_t)t->b.taps_w * sizeof(int64_t)); }
+static size_t offsets_bytes(const cut *t) { return cx_align_up((size_t)(t->ins * t->b.taps_w) * sizeof(int64_t)); }
 
 static size_t partials_bytes(const cut *t) {
     const cx_correlation *c = &t->c;
@@ -268,23 +287,41 @@ static size_t partials_bytes(const cut *t) {
     return t->pieces == 1 ? 0 : cx_align_up((size_t)(t->pieces * weights) * sizeof(double));
 }
 
-void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
-    cut t;
-    cut_make(conv, kernels, &t);
-    const cx_correlation *c = &t.c;
-    const double lanes = kernels->lanes, units = (double)t.units * (double)t.blocks;
+/* Cycles of one vector of places and one tap row for all result channels of a task: as the kernel blocks them. */
+static double line_cycles(int64_t channels, int64_t columns) {
+    const int64_t threes = columns % 3 == 1 && columns > 1 ? columns / 3 - 1 : columns / 3;
+    const int64_t left = columns - 3 * threes;                              /* one, two or twice two */
+    if (channels == 1) return 4.0 * (double)(threes + left / 2 + left % 2); /* the latency of an addition */
+    return 8.0 * (double)(cx_ceil_div(channels, 4) * threes) + 8.0 * (double)(cx_ceil_div(channels, 6) * (left / 2)) +
+           5.5 * (double)(cx_ceil_div(channels, 8) * (left % 2));
+}
+
+static double cost_of(const cx_kernels *kernels, const cut *t) {
+    const cx_correlation *c = &t->c;
+    const double lanes = kernels->lanes, units = (double)t->units * (double)t->blocks, outs = (double)t->outs;
     const double rows = (double)c->batch * (double)c->grid[0] * (double)c->grid[1];
     const double vectors = rows * (double)cx_ceil_div(c->grid[2], kernels->lanes);
     const double weights = (double)c->groups * (double)c->ci * (double)c->co * (double)c->taps[0] * (double)c->taps[1] *
                            (double)c->taps[2];
-    const double blocks = (double)t.blocks;
+    const double blocks = (double)t->blocks;
+    /* Either rows of taps share source rows, or channels of the gradient share vectors. */
+    const bool together = c->taps[1] > 1 && c->step[1] == c->tap_step[1];
+    const int64_t columns = t->ins * t->b.taps_w;
+    const double tap_rows = (double)t->b.taps_h;
+    const double multiply = together ? vectors * weights * (c->taps[2] == 3 ? 0.75 : 1)
+                                     : vectors * blocks * tap_rows * line_cycles(t->outs, columns);
     const double x_row =
-        8 + (t.b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
-    const double y_row = t.gy_contiguous ? 8 : 1.5 * (double)c->grid[2];
-    const double masked = c->grid[2] % kernels->lanes ? 1.3 : 1;
-    const double share = c->taps[1] * c->taps[2] > 1 ? 0.5 : 0.17; /* of the peak: rows serve one tap or several */
-    decision->cost = vectors * weights * masked / (2 * share) + rows * blocks * (x_row + y_row * (double)t.outs) +
-                     units * (50 + 50 * (double)t.outs) + weights * (double)t.pieces * 20;
+        8 + (t->b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
+    const double y_row = !t->gy_contiguous ? 1.5 * (double)c->grid[2] : c->grid[2] < kernels->lanes ? 16 : 3;
+    const double starts = together ? 5 : 5 * tap_rows * (double)cx_ceil_div(columns, 3); /* of loops over a row */
+    return multiply + rows * blocks * (x_row * (double)t->ins + (y_row + starts) * outs) + units * (50 + 20 * outs) +
+           weights * (double)t->pieces * 20;
+}
+
+void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
+    cut t;
+    cut_make(conv, kernels, &t);
+    decision->cost = cost_of(kernels, &t);
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = offsets_bytes(&t) + partials_bytes(&t);
     decision->thread_bytes = thread_bytes(&t, kernels, cx_dtype_size(conv->dtype));
@@ -304,6 +341,7 @@ void cx_direct_weight_run(const cx_conv *conv, const cx_kernels *kernels, const 
              .offsets = workspace,
              .partials = (double *)((char *)workspace + offsets_bytes(&t)),
              .scratch = (char *)workspace + decision->shared_bytes};
+    memset(workspace, 0, offsets_bytes(&t));
     cx_tap_offsets(&t.c, &t.b, workspace);
     j.tasks = cx_direct_task_count(t.blocks * t.pieces, decision->cost, decision->threads);
     cx_parallel_for(j.tasks, decision->threads, run_task, &j);

@@ -45,18 +45,19 @@ typedef struct cx_stencil_planar {
 #define CX_STENCIL_CHANNELS 6
 
 /*
- * Weight gradient of a block of taps, as vectors of partial sums:
- *   sums[th][tw][lane] += sum over r, j (j modulo the vector = lane) of y_rows[r][j] * x(r, th)[j + offset[tw]]
- * where x(r, th) = x_rows[r * row_step + th * tap_row]. Where width is not a multiple of the vector, both are read as
- * whole vectors, and y_rows must hold zeros there; what x holds there does not matter.
+ * Weight gradient of a block of taps, as vectors of partial sums, for some channels of the gradient of the result:
+ *   sums[o][th][tw][lane] += sum over r, j of y_rows[o * height + r][j] * x(r, th, tw)[j + offset[tw]]
+ * where x(r, th, tw) = x_rows[r * row_step + th * tap_row + tw * tap_plane] and the lane is one that depends on j and
+ * the width alone. Of rows that are shorter than a vector, whole ones are read: what is there does not matter.
+ * tap_plane: nonzero only for a single row of taps, which then are those of several source planes.
  */
 typedef struct cx_stencil_outer {
     const void *const *x_rows;
     const void *const *y_rows;
-    int64_t row_step, tap_row;
+    int64_t row_step, tap_row, tap_plane;
     int64_t height, width;
     const int64_t *offset;
-    int64_t taps_h, taps_w; /* any: cut into register blocks inside */
+    int64_t channels, taps_h, taps_w; /* any: cut into register blocks inside */
     void *sums;
 } cx_stencil_outer;
 

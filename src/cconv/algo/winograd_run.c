@@ -238,8 +238,8 @@ static void run_block(void *context, int64_t index, int worker) {
 
 /* ---- Few tiles: transformed patches are shared ----------------------------------------------------------------- */
 
-#define SHARED_K     8 /* of the sum, or tiles, that one task transforms */
-#define SHARED_TILES 1
+#define LEAST_K      8 /* of the sum, that one task transforms: a task finds its tiles first */
+#define SHARED_TASKS 4 /* a thread */
 
 static void transform_shared(void *context, int64_t index, int worker) {
     const job *j = context;
@@ -249,12 +249,13 @@ static void transform_shared(void *context, int64_t index, int worker) {
     char *input = j->input + (size_t)group * w->input_bytes;
     char *scratch = j->scratch + (size_t)worker * j->thread_bytes;
     if (along_channels(w)) {
-        const int64_t t = piece * SHARED_TILES;
-        j->kernels->winograd.input_channels(&w->grid, &source, t, cx_min(SHARED_TILES, w->tiles - t),
-                                            input + (size_t)(t * w->input_row) * w->size, w->input_point, w->input_row);
+        j->kernels->winograd.input_channels(&w->grid, &source, piece, 1,
+                                            input + (size_t)(piece * w->input_row) * w->size, w->input_point,
+                                            w->input_row);
     } else {
-        const int64_t k0 = piece * SHARED_K, nr = j->kernels->gemm.nr;
-        j->kernels->winograd.input_tiles(&w->grid, &source, 0, w->tiles, k0, cx_min(SHARED_K, w->k - k0), scratch,
+        const int64_t k0 = cx_share_begin(w->k, j->tasks, piece), nr = j->kernels->gemm.nr;
+        const int64_t kn = cx_share_begin(w->k, j->tasks, piece + 1) - k0;
+        j->kernels->winograd.input_tiles(&w->grid, &source, 0, w->tiles, k0, kn, scratch,
                                          input + (size_t)(k0 * nr) * w->size, w->input_point, w->input_row);
     }
 }
@@ -329,7 +330,8 @@ void cx_winograd_run(const cx_conv *conv, const cx_kernels *kernels, const cx_de
     const int64_t groups = w.c.groups;
     if (w.variant & CX_WINOGRAD_SHARED) {
         j.input = shared;
-        j.tasks = along_channels(&w) ? cx_ceil_div(w.tiles, SHARED_TILES) : cx_ceil_div(w.k, SHARED_K);
+        const int64_t most = decision->threads > 1 ? SHARED_TASKS * decision->threads : 1;
+        j.tasks = along_channels(&w) ? w.tiles : cx_max(cx_min(w.k / LEAST_K, most), 1);
         cx_parallel_for(groups * j.tasks, decision->threads, transform_shared, &j);
         j.cuts = cuts_of(&w, decision->threads);
         j.tasks = j.cuts * cx_ceil_div(w.co_width, w.co_block);

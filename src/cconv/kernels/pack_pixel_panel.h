@@ -51,13 +51,6 @@ typedef struct place {
     };
 } place;
 
-static inline vec_bits lanes_between(int low, int high) {
-    vec_bits lane;
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; ++i) lane[i] = i;
-    return (lane >= low) & (lane < high);
-}
-
 /* Every lane of a vector on its own: always possible. `runs` are the segments, located for the tap. */
 static __attribute__((noinline, cold)) void locate_lanes(const cx_patches *p, const tap_run *runs, int segments,
                                                          int first, place *at) {
@@ -129,8 +122,8 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
     }
     if (pieces == 1) at->src[1] = at->src[0];
     at->kind = pieces == 1 && high[0] - low[0] == LANES ? PLACE_WHOLE : PLACE_MASKED;
-    at->mask[0] = lanes_between(low[0], high[0]);
-    at->mask[1] = lanes_between(low[1], high[1]);
+    at->mask[0] = v_lanes_between(low[0], high[0]);
+    at->mask[1] = v_lanes_between(low[1], high[1]);
     if (pieces == 0) { /* nothing is kept of what is loaded: any valid address, or none */
         at->low = at->high = 0;
         at->kind = PLACE_LANES;

@@ -70,7 +70,7 @@ static inline int64_t cx_winograd_scratch(const cx_winograd_grid *grid, int64_t 
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
     const int64_t longest = cx_min(grid->tiles[1], count), runs = count / longest + 2;
     const int64_t overlap = columns->points - columns->outputs;
-    const int64_t input = rows->points * (count * columns->outputs + runs * overlap + 2 * lanes);
+    const int64_t input = (rows->points + 2) * (count * columns->outputs + runs * (overlap + lanes) + lanes);
     const int64_t output = rows->outputs * (cx_round_up(count, lanes) * columns->outputs + lanes);
     return cx_max(input, output);
 }

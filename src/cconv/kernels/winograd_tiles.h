@@ -1,10 +1,9 @@
 /*
  * Template: Winograd's input and output transforms with vectors along tiles, for channels-first memory.
  *
- * Rows of tiles are first transformed down their columns, as they lie, with vectors along pixels: padding above and
- * below is a row of zeros, padding at the sides is filled in afterwards. Then each vector of tiles is collected from
- * there by a transposition, whatever rows or images its tiles lie in, and transformed across. Where rows of tiles are
- * short, those of small maps, a vector's patches are transposed first: see winograd_input_short.
+ * Rows of tiles are first transformed down their columns, as they lie, with vectors along pixels, of which those in the
+ * padding are masked off. Then each vector of tiles is collected from there by a transposition, whatever rows or images
+ * its tiles lie in, and transformed across.
  */
 #ifndef CX_KERNELS_WINOGRAD_TILES_H
 #define CX_KERNELS_WINOGRAD_TILES_H
@@ -54,6 +53,7 @@ typedef struct source_run {
     int64_t column, columns;             /* the first place of the first patch, and all of them, a gap apart */
     int64_t low, high;                   /* of those: inside the plane */
     bool blank;
+    int64_t least, most; /* of what vectors along the rows read, in channel 0: see set_vectors */
 } source_run;
 
 static __attribute__((noinline, cold)) source_run locate_source(const cx_winograd_grid *grid,
@@ -109,7 +109,20 @@ static void transform_some(const cx_winograd_axis *axis, const real *plane, cons
     }
 }
 
-/* Values down the columns of one channel's rows, and what lies beside them: out[r * out_step + place]. */
+/* Places beside the plane, one by one. */
+static void fill_sides(const cx_winograd_axis *axis, const cx_winograd_source *source, int64_t gap, const real *plane,
+                       const source_run *at, real *out, int64_t out_step) {
+    for (int64_t i = 0; i < at->columns; ++i) {
+        if (i >= at->low && i < at->high) continue;
+        const int64_t column = cx_padded_index(at->column + i * gap, source->extent[2], source->mode);
+        if (source->mode == CONVX_PAD_ZEROS)
+            for (int r = 0; r < axis->points; ++r) out[r * out_step + i] = 0;
+        else
+            transform_some(axis, plane, at, 0, column * source->stride.space[2], 1, 1, out + i, out_step);
+    }
+}
+
+/* Values down the columns of one channel's rows, and what lies beside them, wherever they lie: out[r * out_step + place]. */
 static void transform_down(const cx_winograd_axis *axis, const cx_winograd_source *source, int64_t gap,
                            const real *plane, const source_run *at, real *out, int64_t out_step) {
     const int64_t stride = source->stride.space[2], step = gap * stride;
@@ -117,41 +130,64 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
         for (int r = 0; r < axis->points; ++r) memset(out + r * out_step, 0, (size_t)at->columns * sizeof *out);
         return;
     }
-    bool straight = step == 1;
-    for (int r = 1; r < axis->points; ++r)
-        if (at->row[r] == NO_ROW || at->row[r] - at->row[r - 1] != at->row[1] - at->row[0]) straight = false;
-    if (at->row[0] == NO_ROW) straight = false;
-    int64_t j = at->low;
-    if (straight) {
-        const int64_t chunks = (at->high - j) / LANES;
-        const winograd_lines lines = {plane + at->row[0] + at->column * stride + j,
-                                      axis->points > 1 ? at->row[1] - at->row[0] : 0,
-                                      LANES,
-                                      out + j,
-                                      out_step,
-                                      LANES,
-                                      chunks};
-        input_pass(axis, &lines);
-        j += chunks * LANES;
-    }
-    for (; j < at->high; j += LANES) {
+    for (int64_t j = at->low; j < at->high; j += LANES) {
         /* the last vector begins early rather than ending late */
         if (j + LANES > at->high && at->high - at->low >= LANES) j = at->high - LANES;
         const int64_t column = at->column + j * gap, room = stride == 1 ? source->extent[2] - column : 0;
         transform_some(axis, plane, at, step, column * stride, cx_min(at->high - j, LANES), room, out + j, out_step);
     }
-    if (source->mode == CONVX_PAD_ZEROS) {
-        for (int r = 0; r < axis->points; ++r) {
-            real *row = out + r * out_step;
-            for (int64_t i = 0; i < at->low; ++i) row[i] = 0;
-            for (int64_t i = at->high; i < at->columns; ++i) row[i] = 0;
-        }
-        return;
+    fill_sides(axis, source, gap, plane, at, out, out_step);
+}
+
+/* For vectors_down: what is read of channel 0, and `inside`, masks of a run's places that lie in the plane. */
+static __attribute__((noinline, cold)) void set_vectors(const cx_winograd_axis *axis, source_run *at,
+                                                        real_bits *inside) {
+    at->least = INT64_MAX;
+    at->most = INT64_MIN;
+    for (int r = 0; r < axis->points; ++r) {
+        if (at->row[r] == NO_ROW) continue;
+        const int64_t from = at->plane + at->row[r] + at->column;
+        at->least = cx_min(at->least, from);
+        at->most = cx_max(at->most, from + cx_round_up(at->columns, LANES));
     }
-    for (int64_t i = 0; i < at->columns; ++i) {
-        if (i >= at->low && i < at->high) continue;
-        const int64_t column = cx_padded_index(at->column + i * gap, source->extent[2], source->mode);
-        transform_some(axis, plane, at, step, column * stride, 1, 1, out + i, out_step);
+    for (int64_t i = 0; i < cx_round_up(at->columns, LANES); ++i) inside[i] = i >= at->low && i < at->high ? -1 : 0;
+}
+
+/* As transform_down, of rows side by side in memory, in whole vectors. */
+WINOGRAD_INLINE void vectors_down(const int points, const real *plane, const source_run *at, const real *zeros,
+                                  const real_bits *inside, real *out, int64_t out_step) {
+    const real *row[CX_WINOGRAD_MAX_POINTS];
+#pragma GCC unroll 8
+    for (int r = 0; r < points; ++r) row[r] = at->row[r] == NO_ROW ? zeros : plane + at->row[r] + at->column;
+    for (int64_t j = 0; j < at->columns; j += LANES) {
+        const vec_bits mask = (vec_bits)v_load((const real *)inside + j);
+        vec x[CX_WINOGRAD_MAX_POINTS], values[CX_WINOGRAD_MAX_POINTS];
+#pragma GCC unroll 8
+        for (int r = 0; r < points; ++r) x[r] = (vec)((vec_bits)v_load(row[r] + j) & mask);
+        winograd_input(points, x, values);
+#pragma GCC unroll 8
+        for (int r = 0; r < points; ++r) v_store(out + r * out_step + j, values[r]);
+    }
+}
+
+/* All runs of a channel. `out` holds, past its rows, one of zeros and one of masks. */
+WINOGRAD_INLINE void runs_down(const int points, const cx_winograd_grid *grid, const cx_winograd_source *source,
+                               int64_t start, const source_run *at, const tile_run *runs, int n, real *out,
+                               const int64_t *offset, int64_t out_step) {
+    const real *channel = (const real *)source->base + start, *zeros = out + points * out_step;
+    const int64_t begin = (const real *)source->begin - channel, end = (const real *)source->end - channel;
+    const bool dense = grid->gap[1] == 1 && source->stride.space[2] == 1;
+    for (int i = 0; i < n; ++i) {
+        const int64_t first = offset[runs[i].first];
+        const real *plane = channel + at[i].plane;
+        if (!dense || at[i].least < begin || at[i].most > end) {
+            transform_down(&grid->axis[0], source, grid->gap[1], plane, &at[i], out + first, out_step);
+            continue;
+        }
+        vectors_down(points, plane, &at[i], zeros, (const real_bits *)(zeros + out_step) + first, out + first,
+                     out_step);
+        if (source->mode != CONVX_PAD_ZEROS)
+            fill_sides(&grid->axis[0], source, 1, plane, &at[i], out + first, out_step);
     }
 }
 
@@ -167,15 +203,9 @@ WINOGRAD_INLINE void transform_across(const int points, int rows, const real *pa
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; ++i) lane[i] = patches + offset[i];
     for (int r = 0; r < rows; ++r) {
-        vec places[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT], values[CX_WINOGRAD_MAX_POINTS];
-#pragma GCC unroll 8
-        for (int q = 0; q < points; q += LANES) {
-#pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i) places[q + i] = v_load(lane[i] + q);
-            v_transpose(places + q);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; ++i) lane[i] += row_step;
+        vec places[CX_WINOGRAD_MAX_POINTS + 4], values[CX_WINOGRAD_MAX_POINTS];
+#pragma GCC unroll 2
+        for (int q = 0; q < points; q += 4) v_load_columns(points - q < 4 ? 2 : 4, lane, r * row_step + q, places + q);
         winograd_input(points, places, values);
 #pragma GCC unroll 8
         for (int s = 0; s < points; ++s) {
@@ -196,134 +226,6 @@ static void transform_tiles_across(const cx_winograd_grid *grid, const real *pat
     }
 }
 
-/* ---- Short rows of tiles --------------------------------------------------------------------------------------- */
-
-#define SHORT_ROW 16 /* tiles: most that a short row has */
-
-/* The patches of a vector of tiles; places in the padding are masked off. */
-typedef struct tile_vector {
-    int64_t row[CX_WINOGRAD_MAX_POINTS][CX_LANE_COUNT]; /* where each lane's begin, in channel 0 */
-    int64_t least, most;                                /* of what is loaded, in channel 0 */
-    bool blank[CX_WINOGRAD_MAX_POINTS];                 /* the row is padding in all lanes */
-    vec_bits rows[CX_WINOGRAD_MAX_POINTS], columns[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
-} tile_vector;
-
-static inline bool has_short_rows(const cx_winograd_grid *grid, const cx_winograd_source *source) {
-    return LANES > 1 && grid->tiles[1] <= SHORT_ROW && grid->gap[1] == 1 && grid->axis[1].points > 1 &&
-           source->stride.space[2] == 1 && source->mode == CONVX_PAD_ZEROS;
-}
-
-/* Adds tile `t` of a run as a lane. Once a call: compiled for size. */
-static __attribute__((cold)) void add_patch(const cx_winograd_grid *grid, const source_run *at, int64_t t, int lane,
-                                            tile_vector *v) {
-    const int64_t first = t * grid->axis[1].outputs, reach = cx_round_up(grid->axis[1].points, LANES);
-    int64_t inside = NO_ROW; /* a row that may be read in place of those in the padding */
-    for (int r = 0; r < grid->axis[0].points && inside == NO_ROW; ++r) inside = at->row[r];
-    for (int r = 0; r < grid->axis[0].points; ++r) {
-        const bool padding = at->row[r] == NO_ROW;
-        v->blank[r] &= padding;
-        v->rows[r][lane] = padding ? 0 : -1;
-        const int64_t row = at->blank ? 0 : at->plane + (padding ? inside : at->row[r]) + at->column + first;
-        v->row[r][lane] = row;
-        v->least = cx_min(v->least, row);
-        v->most = cx_max(v->most, row + reach);
-    }
-    for (int q = 0; q < grid->axis[1].points; ++q)
-        v->columns[q][lane] = first + q >= at->low && first + q < at->high ? -1 : 0;
-}
-
-static __attribute__((noinline, cold)) void find_patches(const cx_winograd_grid *grid, const source_run *at,
-                                                         const tile_run *runs, int64_t count, tile_vector *v) {
-    int64_t run = 0;
-    for (int64_t t = 0; t < count; ++t) {
-        if (t == runs[run].first + runs[run].count) ++run;
-        if (t % LANES == 0) {
-            *v = (tile_vector){.least = INT64_MAX, .most = INT64_MIN};
-            memset(v->blank, true, sizeof v->blank);
-        }
-        add_patch(grid, &at[run], t - runs[run].first, (int)(t % LANES), v);
-        if (t % LANES == LANES - 1) ++v;
-    }
-    for (int64_t t = count; t % LANES; ++t) /* whose masks are zeros */
-        for (int r = 0; r < grid->axis[0].points; ++r) v->row[r][t % LANES] = v->row[r][0];
-}
-
-/* A vector of what lies within the tensor: rarely needed. */
-static __attribute__((noinline, cold)) vec load_within(const cx_winograd_source *source, const real *from) {
-    const uintptr_t begin = (uintptr_t)source->begin, end = (uintptr_t)source->end;
-    vec v = v_zero();
-#pragma GCC unroll 1
-    for (int i = 0; i < LANES; ++i) {
-        const uintptr_t place = (uintptr_t)from + (uintptr_t)i * sizeof *from;
-        if (place >= begin && place < end) v[i] = *(const real *)place;
-    }
-    return v;
-}
-
-/* Place (r, q) of all lanes to places[r * points + q]. */
-WINOGRAD_INLINE void collect_patches(const int points, int rows, const cx_winograd_source *source, const tile_vector *v,
-                                     const real *channel, bool safe, vec *places) {
-    for (int r = 0; r < rows; ++r, places += points) {
-        vec row[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
-        if (v->blank[r]) {
-#pragma GCC unroll 8
-            for (int q = 0; q < points; ++q) places[q] = v_zero();
-            continue;
-        }
-#pragma GCC unroll 8
-        for (int q = 0; q < points; q += LANES) {
-#pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i) {
-                const real *from = channel + v->row[r][i] + q;
-                row[q + i] = safe ? v_load(from) : load_within(source, from);
-            }
-            v_transpose(row + q);
-        }
-#pragma GCC unroll 8
-        for (int q = 0; q < points; ++q) places[q] = (vec)((vec_bits)row[q] & v->rows[r] & v->columns[q]);
-    }
-}
-
-/* Vectors of tiles whose patches are read as they lie, transposed, and transformed down and across. */
-static void winograd_input_short(const cx_winograd_grid *grid, const cx_winograd_source *source, const tile_run *runs,
-                                 int n, int64_t count, int64_t k0, int64_t kn, real *dst, int64_t point_step,
-                                 int64_t panel_step) {
-    const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
-    const int64_t nr = GEMM_NR, line = columns->points * LANES, stride = source->stride.channel;
-    const int64_t begin = (const real *)source->begin - (const real *)source->base,
-                  end = (const real *)source->end - (const real *)source->base;
-    source_run at[CX_WINOGRAD_MAX_TILES];
-    tile_vector vectors[CX_WINOGRAD_MAX_TILES / CX_LANE_COUNT];
-    vec places[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS], down[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
-    for (int64_t k = k0, located = -1; k < k0 + kn; ++k, dst += nr) {
-        const int64_t depth_tap = k / source->channels, start = k % source->channels * stride;
-        if (depth_tap != located) {
-            for (int i = 0; i < n; ++i) at[i] = locate_source(grid, source, &runs[i], depth_tap);
-            find_patches(grid, at, runs, count, vectors);
-        }
-        located = depth_tap;
-        const real *channel = (const real *)source->base + start;
-        for (int64_t t = 0; t < count; t += LANES) {
-            const tile_vector *v = &vectors[t / LANES];
-            const bool safe = v->least + start >= begin && v->most + start <= end;
-            switch (columns->points) {
-            case 4: collect_patches(4, rows->points, source, v, channel, safe, places); break;
-            case 6: collect_patches(6, rows->points, source, v, channel, safe, places); break;
-            default: collect_patches(8, rows->points, source, v, channel, safe, places); break;
-            }
-            const winograd_lines first = {(const real *)places, line, LANES, (real *)down, line, LANES,
-                                          columns->points};
-            const winograd_lines second = {
-                (const real *)down,           LANES,       line, dst + t / nr * panel_step + t % nr, point_step,
-                columns->points * point_step, rows->points};
-            input_pass(rows, &first);
-            input_pass(columns, &second);
-        }
-    }
-}
-
-/* ---- All rows of tiles ----------------------------------------------------------------------------------------- */
-
 static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first,
                                  int64_t count, int64_t k0, int64_t kn, void *scratch, void *dst_void,
                                  int64_t point_step, int64_t panel_step) {
@@ -332,26 +234,30 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
     source_run at[CX_WINOGRAD_MAX_TILES];
     int64_t offset[CX_WINOGRAD_MAX_TILES + CX_LANE_COUNT];
     const int n = split_tiles(grid, first, count, runs);
-    if (has_short_rows(grid, source)) {
-        winograd_input_short(grid, source, runs, n, count, k0, kn, dst_void, point_step, panel_step);
-        return;
+    /* in each row of the scratch the runs lie side by side, in whole vectors; in no more than they need for copy_across */
+    const int64_t nr = GEMM_NR, unit = columns->points > 1 ? LANES : 1;
+    int64_t row_step = 0;
+    for (int i = 0; i < n; ++i) {
+        for (int64_t t = 0; t < runs[i].count; ++t) offset[runs[i].first + t] = row_step + t * columns->outputs;
+        row_step += cx_round_up((runs[i].count - 1) * columns->outputs + columns->points, unit);
     }
-    /* in each row of the scratch the runs lie side by side */
-    const int64_t step = columns->outputs, overlap = columns->points - step, nr = GEMM_NR;
-    const int64_t row_step = count * step + n * overlap + 2 * LANES;
-    for (int i = 0; i < n; ++i)
-        for (int64_t t = runs[i].first; t < runs[i].first + runs[i].count; ++t) offset[t] = t * step + i * overlap;
+    row_step += LANES;
     for (int64_t t = count; t % LANES; ++t) offset[t] = offset[0];
+    real *zeros = (real *)scratch + rows->points * row_step;
+    memset(zeros, 0, (size_t)row_step * sizeof *zeros);
 
     for (int64_t k = k0, located = -1; k < k0 + kn; ++k) {
-        const int64_t depth_tap = k / source->channels, channel = k % source->channels;
-        if (depth_tap != located)
-            for (int i = 0; i < n; ++i) at[i] = locate_source(grid, source, &runs[i], depth_tap);
+        const int64_t depth_tap = k / source->channels, start = k % source->channels * source->stride.channel;
+        for (int i = 0; i < n && depth_tap != located; ++i) {
+            at[i] = locate_source(grid, source, &runs[i], depth_tap);
+            set_vectors(rows, &at[i], (real_bits *)(zeros + row_step) + offset[runs[i].first]);
+        }
         located = depth_tap;
-        for (int i = 0; i < n; ++i) {
-            const real *plane = (const real *)source->base + at[i].plane + channel * source->stride.channel;
-            transform_down(rows, source, grid->gap[1], plane, &at[i], (real *)scratch + offset[runs[i].first],
-                           row_step);
+        switch (rows->points) {
+        case 4: runs_down(4, grid, source, start, at, runs, n, scratch, offset, row_step); break;
+        case 6: runs_down(6, grid, source, start, at, runs, n, scratch, offset, row_step); break;
+        case 8: runs_down(8, grid, source, start, at, runs, n, scratch, offset, row_step); break;
+        default: runs_down(1, grid, source, start, at, runs, n, scratch, offset, row_step); break;
         }
         real *dst = (real *)dst_void + (k - k0) * nr;
         for (int64_t t = 0; t < count; t += LANES)
@@ -407,24 +313,18 @@ WINOGRAD_INLINE vec results_across(const int points, const int width, const vec 
                                    int64_t row_step) {
     vec finite = v_zero();
     for (int i = 0; i < height; ++i, out += row_step) {
-        vec block[CX_WINOGRAD_MAX_POINTS + CX_LANE_COUNT];
+        vec block[CX_WINOGRAD_MAX_POINTS], checks = v_zero();
         winograd_output(points, width, down + i * points, block);
-#pragma GCC unroll 16
-        for (int j = 0; j < (width + LANES - 1) / LANES * LANES; ++j) {
+#pragma GCC unroll 8
+        for (int j = 0; j < CX_WINOGRAD_MAX_POINTS; ++j) {
             block[j] = j < width ? block[j] + bias : v_zero();
-            if (j < width) finite += block[j] * (real)0;
+            if (j < width) checks += block[j] * (real)0;
         }
-        if (width == 1) {
+        finite += checks;
+        if (width == 1)
             v_store(out, block[0]);
-            continue;
-        }
-#pragma GCC unroll 8
-        for (int q = 0; q < width; q += LANES) v_transpose(block + q);
-        /* in ascending order: what a vector writes past its tile's end, the next one overwrites */
-#pragma GCC unroll 16
-        for (int j = 0; j < LANES; ++j)
-#pragma GCC unroll 8
-            for (int q = 0; q < width; q += LANES) v_store(out + j * width + q, block[q + j]);
+        else
+            v_store_columns(out, width, block);
     }
     return finite;
 }

@@ -94,6 +94,18 @@ static inline vec v_unmix(int times, vec v) {
 #endif
 #endif
 
+/* All ones in lanes [low, high). */
+static inline vec_bits v_lanes_between(int low, int high) {
+#if CX_LANE_COUNT == 1 /* whose comparison gcc 12 gets wrong on aarch64 */
+    return (vec_bits){low <= 0 && high > 0 ? -1 : 0};
+#else
+    vec_bits lane;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) lane[i] = i;
+    return (lane >= low) & (lane < high);
+#endif
+}
+
 /* Lane i is lane index[i] of v. */
 static inline vec v_permute(vec v, vec_bits index) {
 #if CX_LANE_COUNT == 1
@@ -108,35 +120,111 @@ static inline vec v_permute(vec v, vec_bits index) {
 #endif
 }
 
-/* Exchanges the off-diagonal blocks of `distance` rows and lanes: one round of the transposition. */
-#define CX_ROUND(distance, low, high)                                                         \
-    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i) if (!(i & (distance))) { \
-        const vec upper = rows[i], lower = rows[i + (distance)];                              \
-        rows[i] = __builtin_shufflevector(upper, lower, low);                                 \
-        rows[i + (distance)] = __builtin_shufflevector(upper, lower, high);                   \
+/* Exchanges the off-diagonal blocks of `distance` rows and lanes, of n rows: one round of the transposition. */
+#define CX_ROUND(n, distance, low, high)                                            \
+    _Pragma("GCC unroll 16") for (int i = 0; i < (n); ++i) if (!(i & (distance))) { \
+        const vec upper = rows[i], lower = rows[i + (distance)];                    \
+        rows[i] = __builtin_shufflevector(upper, lower, low);                       \
+        rows[i + (distance)] = __builtin_shufflevector(upper, lower, high);         \
     }
 
-/* rows[i] lane j <-> rows[j] lane i */
-static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_COUNT]) {
-    (void)rows;
+/* Fours of lanes of n rows, a multiple of 4 or all: rows[4 * i + j] lane 4 * l + m <-> rows[4 * i + m] lane 4 * l + j */
+static inline __attribute__((always_inline)) void v_transpose_fours(const int n, vec *rows) {
+    (void)n, (void)rows;
 #if CX_LANE_COUNT >= 2
-    CX_ROUND(1, CX_LOW1, CX_HIGH1)
+    CX_ROUND(n, 1, CX_LOW1, CX_HIGH1)
 #endif
 #if CX_LANE_COUNT >= 4
-    CX_ROUND(2, CX_LOW2, CX_HIGH2)
+    CX_ROUND(n, 2, CX_LOW2, CX_HIGH2)
 #endif
 #if CX_INTERLEAVED
-    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; i += 4) {
+    _Pragma("GCC unroll 16") for (int i = 0; i < n; i += 4) {
         const vec second = rows[i + 2];
         rows[i + 2] = rows[i + 1];
         rows[i + 1] = second;
     }
 #endif
+}
+
+/* rows[i] lane j <-> rows[j] lane i */
+static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_COUNT]) {
+    v_transpose_fours(CX_LANE_COUNT, rows);
 #if CX_LANE_COUNT >= 8
-    CX_ROUND(4, CX_LOW4, CX_HIGH4)
+    CX_ROUND(CX_LANE_COUNT, 4, CX_LOW4, CX_HIGH4)
 #endif
 #if CX_LANE_COUNT >= 16
-    CX_ROUND(8, CX_LOW8, CX_HIGH8)
+    CX_ROUND(CX_LANE_COUNT, 8, CX_LOW8, CX_HIGH8)
+#endif
+}
+
+#if CX_LANE_COUNT >= 4
+typedef real cx_four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+#endif
+
+/*
+ * columns[j] lane i = row[i][first + j], j < n; columns has room for 4. 4 elements are read, or LANES: fours
+ * mostly come from one store each, where a vector would have to wait for two.
+ */
+static inline __attribute__((always_inline)) void v_load_columns(const int n, const real *const *row, int64_t first,
+                                                                 vec *columns) {
+    (void)n;
+#if CX_LANE_COUNT < 4
+    _Pragma("GCC unroll 4") for (int j = 0; j < 4; j += CX_LANE_COUNT) {
+        _Pragma("GCC unroll 2") for (int i = 0; i < CX_LANE_COUNT; ++i) columns[j + i] = v_load(row[i] + first + j);
+        v_transpose(columns + j);
+    }
+#else
+    _Pragma("GCC unroll 4") for (int j = 0; j < 4; ++j) {
+#define CX_FOUR(i) (*(const cx_four *)(row[4 * (i) + j] + first))
+#if CX_LANE_COUNT == 4
+        columns[j] = CX_FOUR(0);
+#elif CX_LANE_COUNT == 8
+        columns[j] = __builtin_shufflevector(CX_FOUR(0), CX_FOUR(1), 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+        columns[j] = __builtin_shufflevector(__builtin_shufflevector(CX_FOUR(0), CX_FOUR(1), 0, 1, 2, 3, 4, 5, 6, 7),
+                                             __builtin_shufflevector(CX_FOUR(2), CX_FOUR(3), 0, 1, 2, 3, 4, 5, 6, 7), 0,
+                                             1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
+#undef CX_FOUR
+    }
+#if CX_LANE_COUNT * !CX_F64 == 4 || CX_LANE_COUNT * !CX_F64 == 8
+    if (n == 2) {
+        const vec upper = __builtin_shufflevector(columns[0], columns[1], CX_LOW2),
+                  lower = __builtin_shufflevector(columns[2], columns[3], CX_LOW2);
+        columns[0] = v_mixed_even(upper, lower);
+        columns[1] = v_mixed_odd(upper, lower);
+        return;
+    }
+#endif
+    v_transpose_fours(4, columns);
+#endif
+}
+
+/* row[i * width + j] = columns[j] lane i, j < width <= 8. columns holds 8, of any value from width on; spoilt. */
+static inline __attribute__((always_inline)) void v_store_columns(real *row, const int width, vec *columns) {
+#if CX_LANE_COUNT < 4
+    _Pragma("GCC unroll 8") for (int j = 0; j < width; j += CX_LANE_COUNT) v_transpose(columns + j);
+    /* in ascending order: what is written past a row's end, the next one overwrites */
+    _Pragma("GCC unroll 2") for (int i = 0; i < CX_LANE_COUNT; ++i)
+        _Pragma("GCC unroll 8") for (int j = 0; j < width; j += CX_LANE_COUNT)
+            v_store(row + i * width + j, columns[i + j]);
+#else
+    _Pragma("GCC unroll 2") for (int j = 0; j < width; j += 4) v_transpose_fours(4, columns + j);
+#if CX_LANE_COUNT == 8
+    if (width == 4) {
+        _Pragma("GCC unroll 2") for (int i = 0; i < 4; i += 2) {
+            v_store(row + 4 * i, __builtin_shufflevector(columns[i], columns[i + 1], CX_LOW4));
+            v_store(row + 4 * i + 16, __builtin_shufflevector(columns[i], columns[i + 1], CX_HIGH4));
+        }
+        return;
+    }
+#endif
+    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i)
+        _Pragma("GCC unroll 2") for (int j = 0; j < width; j += 4) {
+        cx_four four;
+        memcpy(&four, (const real *)&columns[j + i % 4] + i / 4 * 4, sizeof four);
+        *(cx_four *)(row + i * width + j) = four;
+    }
 #endif
 }
 

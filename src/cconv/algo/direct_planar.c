@@ -68,12 +68,13 @@ static bool in_order(const cx_correlation *c) {
            (c->taps[0] == 1 || c->w_tap[0] == plane) && (c->ci == 1 || c->w_ci == channel);
 }
 
-static char *put(char *to, const void *from, size_t size) {
+/* n elements that lie `step` apart. Returns what follows them. */
+static char *put(char *to, const char *from, int64_t n, int64_t step, size_t size) {
     if (size == 4)
-        *(float *)to = *(const float *)from;
+        for (int64_t k = 0; k < n; ++k) ((float *)to)[k] = *(const float *)(from + k * step);
     else
-        *(double *)to = *(const double *)from;
-    return to + size;
+        for (int64_t k = 0; k < n; ++k) ((double *)to)[k] = *(const double *)(from + k * step);
+    return to + (size_t)n * size;
 }
 
 /* Weights of result channels [o, o + n) of a member, in place where they can be. */
@@ -83,13 +84,14 @@ static const void *weights_of(const job *j, const cx_correlation *c, int m, stat
     if (n == 1 && j->b.whole && in_order(c)) return cx_at(j->tensors->w, base, j->size);
     if (j->b.whole && st->packed[m] == c && st->packed_group[m] == group && st->packed_channel[m] == o)
         return st->weights[m];
+    const size_t size = j->size;
     char *to = st->weights[m];
     for (int64_t i = range->plane; i < range->plane + range->planes; ++i)
         for (int64_t th = range->th; th < range->th + range->taps_h; ++th) {
             const int64_t at = base + i / c->taps[0] * c->w_ci + i % c->taps[0] * c->w_tap[0] + th * c->w_tap[1];
-            for (int64_t tw = range->tw; tw < range->tw + taps_w; ++tw)
-                for (int64_t k = 0; k < n; ++k)
-                    to = put(to, cx_at(j->tensors->w, at + tw * c->w_tap[2] + k * c->w_co, j->size), j->size);
+            const char *from = cx_at(j->tensors->w, at + range->tw * c->w_tap[2], size);
+            for (int64_t tw = 0; tw < taps_w; ++tw, from += c->w_tap[2] * (int64_t)size)
+                to = put(to, from, n, c->w_co * (int64_t)size, size);
         }
     st->packed[m] = c;
     st->packed_group[m] = group;
@@ -312,7 +314,7 @@ static int part_make(const cx_conv *conv, const job *j, int64_t index, part *p) 
 }
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_correlation *largest,
-                      const cx_blocking *b) {
+                      const cx_blocking *b, int members) {
     const double images = (double)conv->batch * (double)conv->groups;
     const double places = (double)conv->out[0] * (double)conv->out[1] * (double)conv->out[2];
     const double taps = (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->kernel[2];
@@ -327,28 +329,34 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                          (double)cx_ceil_div(cx_max(largest->grid[1], 1), b->height) *
                          (double)cx_ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
-    const double efficiency = conv->pass == CONVX_INPUT_GRADIENT && parts > 1 ? 0.5
-                              : largest->co > 2                               ? 0.88 * sums / (sums + 6)
-                              : largest->taps[1] > 3 && largest->taps[1] < 9  ? 0.55
-                                                                              : 0.7 / (1 + (double)largest->ci / 40);
+    const bool strided = parts > 1; /* the phases of an input gradient */
+    const double efficiency = strided                                        ? 0.8 * sums / (sums + 6)
+                              : largest->co > 2                              ? 0.88 * sums / (sums + 6)
+                              : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
+                                                                             : 0.7 / (1 + (double)largest->ci / 40);
     /* With many channels every block of results reads them all again, and short rows are over before they pay. */
-    const double reuse = largest->co > 2 ? width / (width + 12) / (1 + (double)largest->ci / 200) : 1;
+    const double reuse =
+        strided || largest->co > 2 ? width / (width + (strided ? 4 : 12)) / (1 + (double)largest->ci / 200) : 1;
     /* Of a single tap, no row that is read serves several sums. */
     const double single = taps > 1 ? 1 : 1 / (1 + sums / 40);
-    const double multiply =
-        images * places * taps * channels / (lanes * 2 * efficiency * single * reuse * (used > 0.5 ? 1 : 0.5 + used));
+    /* Less than two vectors of a row leave the latency of additions uncovered. */
+    const double covered =
+        (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
+    const double multiply = images * places * taps * channels / (lanes * 2 * efficiency * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
     const double copied =
         b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5 + line);
-    const double stored = images * results * (b->tile ? 1.5 : 1.0 / lanes);
+    const double stored = images * results * (members == 2 ? 0.6 : b->tile ? 1.5 : 1.0 / lanes);
     const double rows = images * parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
     const double again = b->whole ? 0
                                   : images * units * (double)cx_ceil_div(largest->co, b->channels) *
                                         (double)largest->ci * taps / parts * (double)b->copied_width / lanes;
-    return multiply + copied + stored + rows + again + images * units * 200;
+    /* Weights of several blocks of channels take turns in a thread's memory. */
+    const double turns = largest->co > b->channels ? 2 * images * units * channels * taps / parts : 0;
+    return multiply + copied + stored + rows + again + turns + images * units * 200;
 }
 
 void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
@@ -356,7 +364,7 @@ void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int
     cx_blocking b;
     const size_t size = cx_dtype_size(conv->dtype);
     const int members = blocking_of(conv, kernels, &largest, &b);
-    decision->cost = cost_of(conv, kernels, &largest, &b);
+    decision->cost = cost_of(conv, kernels, &largest, &b, members);
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = cx_align_up((size_t)b.taps_w * sizeof(int64_t));
     decision->thread_bytes = cx_row_scratch_bytes(&b, size) +

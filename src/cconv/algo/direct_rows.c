@@ -5,11 +5,14 @@
 #include "base/integer.h"
 #include "base/memory.h"
 
-#define MOST_SPAN        8192 /* source columns between the first and the last tap of a pass */
-#define MOST_PHASES      128  /* of a row buffer */
-#define SEGMENT_BYTES    8192
-#define MOST_HEIGHT      64
-#define IN_PLACE_VECTORS 8 /* fewer whole vectors inside than this are not worth the edges' own segments */
+#define MOST_SPAN              8192 /* source columns between the first and the last tap of a pass */
+#define MOST_PHASES            128  /* of a row buffer */
+#define SEGMENT_BYTES          8192
+#define MOST_HEIGHT            64
+/* Fewer whole vectors inside than this are not worth the edges' own segments: for one result channel, and for each
+ * block of several, since all of them use a row that is copied once. */
+#define IN_PLACE_VECTORS       8
+#define IN_PLACE_VECTORS_BLOCK 30
 
 /* After so many taps their column modulo the step begins anew: that many phases hold all of them. */
 static int64_t phase_period(const cx_correlation *c) { return c->step[2] / cx_gcd(c->step[2], c->tap_step[2]); }
@@ -28,7 +31,7 @@ static int64_t slot_rows(const cx_correlation *c, int64_t rows, int64_t taps) {
     return cx_min(table_rows(c, rows, taps), rows * taps);
 }
 
-static void cut_columns(const cx_correlation *c, size_t size, int lanes, cx_blocking *b) {
+static void cut_columns(const cx_correlation *c, size_t size, int lanes, int64_t channels, cx_blocking *b) {
     const int64_t taps = cx_max(c->taps[2], 1), width = cx_max(c->grid[2], 1);
     b->taps_w = cx_min(taps, c->tap_step[2] > 0 ? MOST_SPAN / c->tap_step[2] + 1 : taps);
     if (c->step[2] > 1) b->taps_w = cx_min(b->taps_w, MOST_PHASES);
@@ -36,8 +39,10 @@ static void cut_columns(const cx_correlation *c, size_t size, int lanes, cx_bloc
     const int64_t span = (b->taps_w - 1) * c->tap_step[2] / c->step[2];
     const int64_t most = cx_round_up((int64_t)(SEGMENT_BYTES / size), lanes);
     b->width = most;
+    const int64_t least =
+        channels > 2 ? IN_PLACE_VECTORS_BLOCK * cx_ceil_div(channels, CX_STENCIL_CHANNELS) : IN_PLACE_VECTORS;
     b->in_place = b->taps_w == taps && c->step[2] == 1 && c->src.space[2] == 1 &&
-                  c->tap_step[2] * (taps - 1) < c->extent[2] && width >= (IN_PLACE_VECTORS + 2) * lanes;
+                  c->tap_step[2] * (taps - 1) < c->extent[2] && width >= (least + 2) * lanes;
     const int64_t copied = b->in_place ? 4 * lanes : cx_max(most / b->phases, lanes);
     b->copied_width = cx_min(cx_round_up(width, lanes), cx_round_up(copied, lanes));
     /* Parts of the same width, rather than a narrow last one. */
@@ -56,7 +61,7 @@ void cx_blocking_make(const cx_correlation *c, const cx_kernels *kernels, int64_
     planes = cx_max(planes, 1);
     b->channels = cx_ceil_div(channels, blocks);
     if (channels <= 2) b->channels = 1;
-    cut_columns(c, size, kernels->lanes, b);
+    cut_columns(c, size, kernels->lanes, channels, b);
 
     const int64_t budget = cx_max((int64_t)(cpu->l2 / 2), 128 << 10) * 3 / 4, near = (int64_t)cpu->l1d * 3 / 4;
     const int64_t row_bytes = b->slot * (int64_t)size;

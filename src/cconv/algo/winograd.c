@@ -45,14 +45,17 @@ static void turn_taps(cx_correlation *c) {
     }
 }
 
-/* Measured cycles, by least squares over layers of 4 to 512 channels (Zen 3, AVX2, float32); within 15% on most. */
-#define COST_CALL         5700.0
-#define COST_TILE_SHARE   0.97 /* of the FMA peak that the micro-kernel reaches */
-#define COST_INPUT        7.2  /* transforming a vector, for each point */
+/* Measured cycles, by least squares over layers of 3 to 512 channels (Zen 3, AVX2, float32); within 15% on most. */
+#define COST_CALL         3800.0
+#define COST_TILE_SHARE   1.05 /* of the FMA peak that the micro-kernel reaches, with 8 more of the sum */
+#define COST_INPUT        7.2  /* transforming a vector of channels, for each point */
 #define COST_OUTPUT       4.1
+#define COST_INPUT_DOWN   4.2 /* a vector of a row of pixels, for each row of points */
+#define COST_INPUT_ACROSS 4.0 /* a vector of tiles, for each point */
+#define COST_OUTPUT_TILES 2.0
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
-#define COST_RUN          40.0  /* of results: tiles that follow each other in a row, of one channel */
-#define COST_FILTER       6.2
+#define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
+#define COST_FILTER       7.2
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
 
@@ -152,13 +155,19 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const double points = w->points, k = (double)w->k, tiles = (double)w->tiles;
     const int64_t vectors = cx_ceil_div(channels ? w->c.co : w->tiles, kernels->lanes);
     const double rows = channels ? tiles : (double)w->c.co, least_rows = 8.0 / g->nv;
-    const double product =
-        points * (double)vectors * (rows < least_rows ? least_rows : rows) * (k + 8) / (2 * COST_TILE_SHARE);
-    const double inputs = channels ? tiles * (double)cx_ceil_div(w->k, kernels->lanes) : k * (double)vectors;
-    const double outputs = channels ? tiles * (double)vectors : (double)w->c.co * (double)vectors;
-    double cost = product + points * (inputs * COST_INPUT + outputs * COST_OUTPUT);
-    if (!channels) cost += (double)w->c.co * (double)(w->tiles / w->grid.tiles[1]) * COST_RUN;
-    if (w->grid.gap[1] > 1 && !channels) cost += k * (double)(w->tiles / w->grid.tiles[1]) * COST_GAPS;
+    double cost = points * (double)vectors * (rows < least_rows ? least_rows : rows) * (k + 8) / (2 * COST_TILE_SHARE);
+    if (channels) {
+        const double inputs = tiles * (double)cx_ceil_div(w->k, kernels->lanes), outputs = tiles * (double)vectors;
+        cost += points * (inputs * COST_INPUT + outputs * COST_OUTPUT);
+    } else {
+        const cx_winograd_axis *columns = &w->grid.axis[1];
+        const double runs = (double)(w->tiles / w->grid.tiles[1]), co = (double)w->c.co;
+        const int64_t places = (w->grid.tiles[1] - 1) * columns->outputs + columns->points;
+        const double down = runs * (double)(cx_ceil_div(places, kernels->lanes) * w->grid.axis[0].points);
+        cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS);
+        cost += co * (points * (double)vectors * COST_OUTPUT_TILES + runs * COST_RUN);
+        if (w->grid.gap[1] > 1) cost += k * runs * COST_GAPS;
+    }
     const int64_t filters = cx_ceil_div(w->c.co, w->panel) * cx_ceil_div(w->panel, kernels->lanes);
     if (!kept) {
         const double bytes = k * (double)(w->c.co * w->c.taps[1] * w->c.taps[2]) * (double)w->size;
@@ -219,8 +228,8 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, 
     return true;
 }
 
-/* Cycles, some 50 us: smaller layers are left to the algorithms whose sums of small integers are exact. */
-#define AUTO_ABOVE  150e3
+/* Cycles, some 28 us: smaller layers are left to the algorithms whose sums of small integers are exact. */
+#define AUTO_ABOVE  100e3
 /* It rounds more than they do, most so where channels are few: a small gain is not worth that. */
 #define AUTO_WEIGHT 1.15
 

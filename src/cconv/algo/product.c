@@ -9,7 +9,8 @@ enum {
     task_products = 65536, /* less is not worth a thread's while */
     tasks_a_thread = 4,    /* so that one that is held up does not hold up all */
     copy_products = 11,    /* done in the time of copying an element */
-    few_panels = 4
+    few_panels = 4,
+    together = 8 /* panels of a block that few rows read: runs long enough to be foreseen */
 };
 
 typedef struct product_job {
@@ -45,6 +46,13 @@ static cx_gemm_blocks blocks_of(const cx_kernels *kernels, const cx_gemm *gemm) 
     if (gemm->a.copy && blocks.kc >= gemm->k && columns * gemm->k <= level / 4 * 3) {
         blocks.nc = columns;
         blocks.mc = cx_even_part(gemm->m, level / 4 / gemm->k, kernels->gemm.mr);
+    }
+    /* Few rows: those of a block of k stay in the second level while all columns pass. */
+    const int64_t nc = together * nr, kc = cx_even_part(gemm->k, level / 2 / nc, 8);
+    if (!gemm->a.copy && cx_axis_step(&gemm->b.column) == 1 && gemm->m * kc <= level / 4) {
+        blocks.kc = kc;
+        blocks.nc = cx_even_part(gemm->n, nc, nr);
+        blocks.mc = cx_round_up(gemm->m, kernels->gemm.mr);
     }
     return blocks;
 }

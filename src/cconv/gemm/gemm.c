@@ -316,54 +316,58 @@ static void take_a(block *t, int64_t k0, bool kept, char *copy, int64_t *row_off
     t->a_col = 1;
 }
 
-/* kept: the copy of a that the last block of columns made serves this one as well. */
+/* Of columns and of k. kept: the copy of a that the last block of columns made serves this one as well. */
 static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
-                      int64_t n0, int64_t n1, bool kept, char *scratch) {
+                      int64_t n0, int64_t n1, int64_t k0, int64_t kn, bool kept, char *scratch) {
     const layout l = scratch_layout(kernels, gemm, blocks);
     const size_t size = cx_dtype_size(kernels->dtype);
     const int nr = kernels->gemm.nr;
     int64_t *row_offset = (int64_t *)(void *)(scratch + l.row_offset);
     int64_t *k_offset = (int64_t *)(void *)(scratch + l.k_offset);
-    const bool in_place = rows_in_place(&gemm->a), stage = staged(kernels, gemm, blocks);
-    int64_t k0 = 0;
-    do {
-        int64_t kn = cx_min(gemm->k - k0, blocks.kc);
-        if (in_place && !rows_in_runs(&gemm->a) && kn > 0) kn = cx_min(kn, cx_axis_run(&gemm->a.k, k0));
-        const char *b;
-        size_t panel;
-        if (gemm->b.kind == CX_PANELS_PACKED) {
-            panel = (size_t)gemm->k * (size_t)nr * size;
-            b = (const char *)gemm->b.base + (size_t)(n0 / nr) * panel + (size_t)k0 * (size_t)nr * size;
-        } else {
-            panel = (size_t)kn * (size_t)nr * size;
-            if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, k_offset, scratch + l.b);
-            b = scratch + l.b;
+    const bool stage = staged(kernels, gemm, blocks);
+    const char *b;
+    size_t panel;
+    if (gemm->b.kind == CX_PANELS_PACKED) {
+        panel = (size_t)gemm->k * (size_t)nr * size;
+        b = (const char *)gemm->b.base + (size_t)(n0 / nr) * panel + (size_t)k0 * (size_t)nr * size;
+    } else {
+        panel = (size_t)kn * (size_t)nr * size;
+        if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, k_offset, scratch + l.b);
+        b = scratch + l.b;
+    }
+    for (int64_t m = m0, next; m < m1; m = next) {
+        next = cx_min(m + blocks.mc, m1);
+        if (gemm->a.band) next = cx_min(next, cx_round_up(m + 1, gemm->a.patches->grid[2]));
+        block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = next};
+        t.first = k0 == 0;
+        t.last = k0 + kn == gemm->k;
+        take_a(&t, k0, kept, scratch + l.a, row_offset, k_offset);
+        cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
+        t.row_offset = row_offset;
+        t.even = evenly_spaced(row_offset, t.m1 - m);
+        t.stage_row = blocks.nc;
+        for (int64_t n = n0, j = 0; n < n1; n += nr, ++j) {
+            const int64_t corner = (m - m0) * blocks.nc + j * nr;
+            run_panel(&t, b + (size_t)j * panel, n, cx_min(n1 - n, nr),
+                      stage ? scratch + l.stage + (size_t)corner * size : NULL);
         }
-        for (int64_t m = m0, next; m < m1; m = next) {
-            next = cx_min(m + blocks.mc, m1);
-            if (gemm->a.band) next = cx_min(next, cx_round_up(m + 1, gemm->a.patches->grid[2]));
-            block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = next};
-            t.first = k0 == 0;
-            t.last = k0 + kn == gemm->k;
-            take_a(&t, k0, kept, scratch + l.a, row_offset, k_offset);
-            cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
-            t.row_offset = row_offset;
-            t.even = evenly_spaced(row_offset, t.m1 - m);
-            t.stage_row = blocks.nc;
-            for (int64_t n = n0, j = 0; n < n1; n += nr, ++j) {
-                const int64_t corner = (m - m0) * blocks.nc + j * nr;
-                run_panel(&t, b + (size_t)j * panel, n, cx_min(n1 - n, nr),
-                          stage ? scratch + l.stage + (size_t)corner * size : NULL);
-            }
-        }
-        k0 += kn;
-    } while (k0 < gemm->k);
+    }
 }
 
 void cx_gemm_run(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
                  int64_t n0, int64_t n1, void *scratch) {
     blocks = fit_blocks(kernels, gemm, blocks);
-    const bool one = !gemm->a.patches && m1 - m0 <= blocks.mc && gemm->k <= blocks.kc;
-    for (int64_t n = n0; n < n1; n += blocks.nc)
-        run_block(kernels, gemm, blocks, m0, m1, n, cx_min(n + blocks.nc, n1), one && n > n0, scratch);
+    const bool one = !gemm->a.patches && m1 - m0 <= blocks.mc && !staged(kernels, gemm, blocks);
+    const bool cut = rows_in_place(&gemm->a) && !rows_in_runs(&gemm->a);
+    for (int64_t from = n0, to; from < n1; from = to) {
+        to = one ? n1 : cx_min(from + blocks.nc, n1);
+        int64_t k0 = 0;
+        do {
+            int64_t kn = cx_min(gemm->k - k0, blocks.kc);
+            if (cut && kn > 0) kn = cx_min(kn, cx_axis_run(&gemm->a.k, k0));
+            for (int64_t n = from; n < to; n += blocks.nc)
+                run_block(kernels, gemm, blocks, m0, m1, n, cx_min(n + blocks.nc, to), k0, kn, n > from, scratch);
+            k0 += kn;
+        } while (k0 < gemm->k);
+    }
 }

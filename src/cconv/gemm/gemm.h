@@ -7,7 +7,8 @@
  *         for each tile of rows            micro-kernel
  *
  * An element's sum is one chain of FMAs over k in ascending order; it passes through memory between blocks of k. Its
- * bits do not depend on any blocking, so callers are free to cut m and n among threads.
+ * bits do not depend on any blocking, so callers are free to cut m and n among threads. Where all rows are one block,
+ * each block of k meets all columns before the next: the rows stay in the second-level cache.
  */
 #ifndef CX_GEMM_GEMM_H
 #define CX_GEMM_GEMM_H

@@ -47,16 +47,18 @@ static void turn_taps(cx_correlation *c) {
 
 /* Measured cycles, by least squares over layers of 3 to 512 channels (Zen 3, AVX2, float32); within 15% on most. */
 #define COST_CALL         3800.0
-#define COST_TILE_SHARE   1.05 /* of the FMA peak that the micro-kernel reaches, with 8 more of the sum */
-#define COST_INPUT        7.2  /* transforming a vector of channels, for each point */
+#define COST_SHARE        0.97 /* of the FMA peak that the micro-kernel reaches, with 8 more of the sum */
+#define COST_SHARE_TILES  1.05
+#define COST_INPUT        7.2 /* transforming a vector of channels, for each point */
 #define COST_OUTPUT       4.1
 #define COST_INPUT_DOWN   4.2 /* a vector of a row of pixels, for each row of points */
 #define COST_INPUT_ACROSS 4.0 /* a vector of tiles, for each point */
 #define COST_OUTPUT_TILES 2.0
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
-#define COST_FILTER       7.2
+#define COST_FILTER       6.2
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
+#define COST_BYTE_PATCHES 0.07  /* of transformed patches past the second-level cache, for each block of channels */
 #define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
 
 static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
@@ -155,7 +157,8 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const double points = w->points, k = (double)w->k, tiles = (double)w->tiles;
     const int64_t vectors = cx_ceil_div(channels ? w->c.co : w->tiles, kernels->lanes);
     const double rows = channels ? tiles : (double)w->c.co, least_rows = 8.0 / g->nv;
-    double cost = points * (double)vectors * (rows < least_rows ? least_rows : rows) * (k + 8) / (2 * COST_TILE_SHARE);
+    double cost = points * (double)vectors * (rows < least_rows ? least_rows : rows) * (k + 8) /
+                  (2 * (channels ? COST_SHARE : COST_SHARE_TILES));
     if (channels) {
         const double inputs = tiles * (double)cx_ceil_div(w->k, kernels->lanes), outputs = tiles * (double)vectors;
         cost += points * (inputs * COST_INPUT + outputs * COST_OUTPUT);
@@ -167,6 +170,8 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS);
         cost += co * (points * (double)vectors * COST_OUTPUT_TILES + runs * COST_RUN);
         if (w->grid.gap[1] > 1) cost += k * runs * COST_GAPS;
+        if (w->input_bytes > cx_cpu_get()->l2)
+            cost += (double)w->input_bytes * (double)cx_ceil_div(w->co_width, w->co_block) * COST_BYTE_PATCHES;
     }
     const int64_t filters = cx_ceil_div(w->c.co, w->panel) * cx_ceil_div(w->panel, kernels->lanes);
     if (!kept) {

@@ -330,8 +330,8 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                          (double)cx_ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
     const bool strided = parts > 1; /* the phases of an input gradient */
-    const double efficiency = strided                                        ? 0.8 * sums / (sums + 6)
-                              : largest->co > 2                              ? 0.88 * sums / (sums + 6)
+    const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * sums / (sums + 6)
+                              : largest->co > 2 ? 0.88 * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
                                                                              : 0.7 / (1 + (double)largest->ci / 40);
     /* With many channels every block of results reads them all again, and short rows are over before they pay. */

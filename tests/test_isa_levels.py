@@ -25,6 +25,7 @@ SELECTION = (
     "test_nonfinite.py::test_one_special_value_anywhere_in_the_input_reaches_exactly_the_windows_that_hold_it",
     "test_nonfinite.py::test_no_activation_hides_a_nan",
     "test_winograd.py",
+    "test_depthwise_channels_last.py",
 )
 
 

@@ -20,7 +20,7 @@ static int64_t rows_read(const cx_correlation *c, int64_t rows) {
     return (rows - 1) * c->step[1] + (c->taps[1] - 1) * c->tap_step[1] + 1;
 }
 
-cx_channel_blocks cx_channel_blocks_make(const cx_correlation *c, int64_t lines, int64_t all, bool evenly) {
+cx_channel_blocks cx_channel_blocks_make(const cx_correlation *c, int64_t lines, int64_t all) {
     const cx_channel_blocks none = {0};
     cx_channel_blocks b = none;
     const int64_t size = (int64_t)cx_dtype_size(c->dtype);
@@ -28,10 +28,10 @@ cx_channel_blocks cx_channel_blocks_make(const cx_correlation *c, int64_t lines,
     if (c->tap_step[1] < 0 || 5 * lines_held(c->src.space[2] * size) >= 4 * lines) return none;
     const cx_cpu *cpu = cx_cpu_get();
     b.channels = LINE / size;
-    if (b.channels > all || (evenly && all % b.channels != 0)) return none;
+    if (all % b.channels != 0) return none;
     /* Longer blocks while the rows that one row of results reads stay in half of the first-level cache. */
     const int64_t window = rows_read(c, 1) * c->extent[2] * size;
-    while (2 * b.channels <= all && (!evenly || all % (2 * b.channels) == 0) && 2 * b.channels * size <= LONGEST &&
+    while (all % (2 * b.channels) == 0 && 2 * b.channels * size <= LONGEST &&
            2 * b.channels * window <= (int64_t)cpu->l1d / 2)
         b.channels *= 2;
     const int64_t row = c->extent[2] * b.channels * size, budget = (int64_t)cpu->l2 / 4;

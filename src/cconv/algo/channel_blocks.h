@@ -15,8 +15,8 @@ typedef struct cx_channel_blocks {
     int64_t source_rows; /* and what they read, at most */
 } cx_channel_blocks;
 
-/* `lines`: of the cache that the kernel wants to find again; `all`: channels, which the block divides if `evenly`. */
-cx_channel_blocks cx_channel_blocks_make(const cx_correlation *c, int64_t lines, int64_t all, bool evenly);
+/* `lines`: of the cache that the kernel wants to find again; `all`: channels, which whole blocks must make up. */
+cx_channel_blocks cx_channel_blocks_make(const cx_correlation *c, int64_t lines, int64_t all);
 
 size_t cx_channel_blocks_bytes(const cx_channel_blocks *b, const cx_correlation *c);
 

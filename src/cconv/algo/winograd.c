@@ -54,6 +54,7 @@ static void turn_taps(cx_correlation *c) {
 #define COST_INPUT_DOWN   4.2 /* a vector of a row of pixels, for each row of points */
 #define COST_INPUT_ACROSS 4.0 /* a vector of tiles, for each point */
 #define COST_OUTPUT_TILES 2.0
+#define COST_TILE         250.0 /* locating one, which few channels share */
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
 #define COST_FILTER       6.2
@@ -168,7 +169,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         const int64_t places = (w->grid.tiles[1] - 1) * columns->outputs + columns->points;
         const double down = runs * (double)(cx_ceil_div(places, kernels->lanes) * w->grid.axis[0].points);
         cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS);
-        cost += co * (points * (double)vectors * COST_OUTPUT_TILES + runs * COST_RUN);
+        cost += co * (points * (double)vectors * COST_OUTPUT_TILES + runs * COST_RUN) + tiles * COST_TILE;
         if (w->grid.gap[1] > 1) cost += k * runs * COST_GAPS;
         if (w->input_bytes > cx_cpu_get()->l2)
             cost += (double)w->input_bytes * (double)cx_ceil_div(w->co_width, w->co_block) * COST_BYTE_PATCHES;

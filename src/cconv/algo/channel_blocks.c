@@ -16,9 +16,7 @@ static int64_t lines_held(int64_t pitch) {
     return (int64_t)cx_cpu_get()->l1d / cx_max(cx_gcd(WAY, llabs(pitch)), LINE);
 }
 
-static int64_t rows_read(const cx_correlation *c, int64_t rows) {
-    return (rows - 1) * c->step[1] + (c->taps[1] - 1) * c->tap_step[1] + 1;
-}
+static int64_t rows_read(const cx_correlation *c, int64_t rows) { return cx_source_span(c, 1, rows, c->taps[1]); }
 
 cx_channel_blocks cx_channel_blocks_make(const cx_correlation *c, int64_t lines, int64_t all) {
     const cx_channel_blocks none = {0};

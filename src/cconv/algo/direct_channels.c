@@ -47,7 +47,7 @@ int64_t cx_channels_segment_width(const cx_correlation *c) {
 
 /* Pixels that the kernel reads again for the next vector of channels. */
 static int64_t lines_wanted(const cx_correlation *c) {
-    const int64_t columns = (c->taps[2] > 3 ? 6 : 3) * c->step[2] + (c->taps[2] - 1) * c->tap_step[2] + 1;
+    const int64_t columns = cx_source_span(c, 2, c->taps[2] > 3 ? 7 : 4, c->taps[2]);
     return c->taps[1] * cx_min(columns, c->extent[2]);
 }
 
@@ -71,7 +71,7 @@ static size_t channels_bytes(const cx_conv *conv) {
 int64_t cx_channels_point(const cx_correlation *c, const void *source, int64_t depth, int64_t row, int64_t first,
                           int64_t width, const void *zeros, const void **table) {
     const size_t size = cx_dtype_size(c->dtype);
-    const int64_t columns = (width - 1) * c->step[2] + (c->taps[2] - 1) * c->tap_step[2] + 1;
+    const int64_t columns = cx_source_span(c, 2, width, c->taps[2]);
     const int64_t column = first * c->step[2] + c->origin[2];
     const int64_t begin = cx_min(cx_max(-column, 0), columns),
                   end = cx_max(begin, cx_min(c->extent[2] - column, columns));
@@ -118,17 +118,11 @@ static void compute_unit(const job *j, const part *p, int64_t unit, const void *
     const int64_t row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0],
                   image = unit / c->grid[1] / c->grid[0];
     const void *source = cx_at(j->src, image * c->src.batch, j->size);
-    cx_stencil_channels args = {.pixels = table,
-                                .rows = c->taps[0] * c->taps[1],
-                                .step = c->step[2],
-                                .tap = c->tap_step[2],
-                                .taps_w = c->taps[2],
-                                .width = width,
-                                .channels = c->groups * c->co,
-                                .group = c->ci,
-                                .weights = p->weights,
-                                .start = j->tensors->bias,
-                                .out_pixel = c->dst.space[2]};
+    cx_stencil_channels args = cx_channels_args(c, table, width, c->groups * c->co);
+    args.group = c->ci;
+    args.weights = p->weights;
+    args.start = j->tensors->bias;
+    args.out_pixel = c->dst.space[2];
     if (c->taps[0] && c->taps[1] && c->taps[2])
         args.row_pixels = cx_channels_point(c, source, depth, row, first, width, zeros, table);
     else
@@ -158,17 +152,11 @@ static void compute_block(const job *j, const part *p, int64_t unit, const void 
     const void *base;
     const cx_correlation near = cx_channel_blocks_copy(b, c, cx_at(j->src, image * c->src.batch + channel, j->size),
                                                        depth, row, rows, slots, &base);
-    cx_stencil_channels args = {.pixels = table,
-                                .rows = c->taps[1],
-                                .step = c->step[2],
-                                .tap = c->tap_step[2],
-                                .taps_w = c->taps[2],
-                                .width = c->grid[2],
-                                .channels = b->channels,
-                                .group = 1,
-                                .weights = weights,
-                                .start = j->tensors->bias ? cx_at(j->tensors->bias, channel, j->size) : NULL,
-                                .out_pixel = c->dst.space[2]};
+    cx_stencil_channels args = cx_channels_args(c, table, c->grid[2], b->channels);
+    args.group = 1;
+    args.weights = weights;
+    args.start = j->tensors->bias ? cx_at(j->tensors->bias, channel, j->size) : NULL;
+    args.out_pixel = c->dst.space[2];
     for (int64_t r = row; r < row + rows; ++r) {
         args.row_pixels = cx_channels_point(&near, base, depth, r, 0, c->grid[2], zeros, table);
         char *out = cx_at_mut(

@@ -15,7 +15,10 @@
 #define GRADIENT_CHANNELS 128  /* of one task */
 #define WORTHWHILE_TASKS  16
 
-/* Tasks: blocks of channels, and pieces of the sum over rows where those are few. By shape only. */
+/*
+ * Tasks: blocks of channels, and pieces of the sum over rows where those are few; by shape only, as sums are cut there.
+ * Whether channels are copied depends on strides and the cache too: it changes what is read, not what is added.
+ */
 typedef struct cut {
     cx_correlation c;
     int64_t width, segments, units;
@@ -86,15 +89,9 @@ static void add_row(const job *j, int64_t at, bool first_one, state *st) {
     const int64_t unit = at / t->segments, row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0],
                   image = unit / c->grid[1] / c->grid[0];
     const void *source = cx_at(j->tensors->x, image * c->src.batch + st->channel, j->size);
-    cx_stencil_channels args = {.pixels = st->table,
-                                .rows = c->taps[0] * c->taps[1],
-                                .step = c->step[2],
-                                .tap = c->tap_step[2],
-                                .taps_w = c->taps[2],
-                                .width = width,
-                                .channels = st->channels,
-                                .y_pixel = conv->y.space[2],
-                                .sums = st->sums};
+    cx_stencil_channels args = cx_channels_args(c, st->table, width, st->channels);
+    args.y_pixel = conv->y.space[2];
+    args.sums = st->sums;
     args.y = cx_at(j->tensors->y,
                    image * conv->y.batch + depth * conv->y.space[0] + row * conv->y.space[1] +
                        first * conv->y.space[2] + st->channel,

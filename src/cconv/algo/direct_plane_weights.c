@@ -29,7 +29,7 @@ typedef struct setup {
     int64_t channels, channel_blocks, pieces;
 } setup;
 
-static int64_t table_rows(const cx_correlation *c, int64_t height) { return (height - 1) * c->step[1] + c->taps[1]; }
+static int64_t table_rows(const cx_correlation *c, int64_t height) { return cx_source_span(c, 1, height, c->taps[1]); }
 
 static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s) {
     if (conv->in_channels != 1 || conv->out_channels != 1 || conv->padding_mode != CONVX_PAD_ZEROS) return false;

@@ -26,7 +26,7 @@ typedef struct setup {
     double unit_cycles; /* of a whole plane */
 } setup;
 
-static int64_t table_rows(const cx_correlation *c, int64_t height) { return (height - 1) * c->step[1] + c->taps[1]; }
+static int64_t table_rows(const cx_correlation *c, int64_t height) { return cx_source_span(c, 1, height, c->taps[1]); }
 
 /* Cycles of one plane of results. */
 static double plane_cycles(const setup *s, int lanes) {

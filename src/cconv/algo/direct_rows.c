@@ -19,12 +19,11 @@ static int64_t phase_period(const cx_correlation *c) { return c->step[2] / cx_gc
 
 /* Source rows of `rows` result rows: distinct ones in a dense table, all of them one by one in a sparse one. */
 static bool is_dense(const cx_correlation *c, int64_t rows, int64_t taps) {
-    return (rows - 1) * c->step[1] + (taps - 1) * c->tap_step[1] < 2 * rows * taps;
+    return cx_source_span(c, 1, rows, taps) <= 2 * rows * taps;
 }
 
 static int64_t table_rows(const cx_correlation *c, int64_t rows, int64_t taps) {
-    if (!is_dense(c, rows, taps)) return rows * taps;
-    return (rows - 1) * c->step[1] + (taps - 1) * c->tap_step[1] + 1;
+    return is_dense(c, rows, taps) ? cx_source_span(c, 1, rows, taps) : rows * taps;
 }
 
 static int64_t slot_rows(const cx_correlation *c, int64_t rows, int64_t taps) {

@@ -44,6 +44,11 @@ void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *corr
 int64_t cx_correlation_phases(const cx_conv *conv, int d);
 void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *correlation);
 
+/* Source places from the first to the last that so many neighbouring results and taps of dimension d read. */
+static inline int64_t cx_source_span(const cx_correlation *c, int d, int64_t results, int64_t taps) {
+    return (results - 1) * c->step[d] + (taps - 1) * c->tap_step[d] + 1;
+}
+
 /*
  * The place in [0, extent) that coordinate c of a padded dimension reads, or -1 for a zero. Correct for any c: where a
  * kernel is larger than the image, reflection and wrapping go on as often as needed.

@@ -25,11 +25,7 @@ typedef struct outer_end {
 
 STENCIL_INLINE outer_end outer_end_of(int64_t width) {
     const int64_t rest = width % LANES, first = width < LANES ? 0 : width - LANES;
-    real_bits lanes[CX_BYTES / sizeof(real)];
-    for (int64_t i = 0; i < LANES; ++i) lanes[i] = first + i >= width - rest && first + i < width ? -1 : 0;
-    outer_end end = {.first = first};
-    memcpy(&end.mask, lanes, sizeof end.mask);
-    return end;
+    return (outer_end){.first = first, .mask = v_lanes_between((int)(width - rest - first), (int)(width - first))};
 }
 
 STENCIL_INLINE vec outer_load(const real *from, const int tail, vec_bits mask) {

@@ -50,7 +50,8 @@ static size_t weights_bytes(const cx_blocking *b, size_t size) {
 
 static size_t tile_bytes(const cx_blocking *b, size_t size, int lanes) {
     const int64_t width = b->tile ? cx_max(b->copied_width, b->in_place ? b->width : 0) : lanes;
-    return cx_align_up((size_t)(b->channels * b->height * width) * size);
+    const int64_t line = b->joined ? cx_round_up(b->height * b->slot, lanes) : b->height * width;
+    return cx_align_up((size_t)(b->channels * cx_max(line, lanes)) * size);
 }
 
 /* ---- One unit -------------------------------------------------------------------------------------------------- */
@@ -106,6 +107,13 @@ static void compute(const job *j, const cx_correlation *c, const cx_row_range *r
     args->plane_rows = table->plane;
     args->tap_row = table->tap_row;
     args->taps_h = range->taps_h;
+    if (j->b.joined) {
+        args->rows = rows->table;
+        args->row_step = 0;
+        args->height = 1;
+        j->kernels->stencil.planar(args);
+        return;
+    }
     /* Rows that are tap_step apart share source rows: take them together. */
     const bool sharing = c->step[1] == 1 && table->row_step == 1 && table->tap_row == c->tap_step[1] &&
                          range->taps_h > 1 && args->channels == 1;
@@ -183,8 +191,9 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
     cx_row_table table = {0, 1, 1};
     if (b->whole && has_taps(c)) cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows, &table);
     const int lanes = j->kernels->lanes;
-    const int64_t tile_width = (at->segment.width + lanes - 1) / lanes * lanes;
-    const bool tile = b->tile || at->segment.width < lanes;
+    const int64_t tile_width = b->joined ? b->slot : cx_round_up(at->segment.width, lanes);
+    const int64_t line = cx_max(tile_width * (at->rows - 1) + at->segment.width, lanes); /* of joined rows */
+    const bool tile = b->tile || b->joined || at->segment.width < lanes;
     for (int64_t o = 0; o < c->co; o += b->channels) {
         const int64_t n = cx_min(b->channels, c->co - o);
         const void *bias = j->tensors->bias;
@@ -197,8 +206,8 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
         cx_stencil_planar args;
         args.channels = n;
         args.out_row = tile ? tile_width : to->space[1];
-        args.out_channel = tile ? tile_width * at->rows : to->channel;
-        args.width = tile ? tile_width : at->segment.width;
+        args.out_channel = b->joined ? cx_round_up(line, lanes) : tile ? tile_width * at->rows : to->channel;
+        args.width = b->joined ? line : tile ? tile_width : at->segment.width;
         args.start = bias ? cx_at(bias, at->group * c->co + o, j->size) : zeros;
         for (int m = p->members - 1; m >= 0; --m) {
             const cx_correlation *member = &p->member[m];
@@ -283,11 +292,13 @@ static bool twins_wanted(const cx_conv *conv, const cx_correlation *largest) {
 }
 
 /* Returns how many members a part may have. */
-static int blocking_of(const cx_conv *conv, const cx_kernels *kernels, cx_correlation *largest, cx_blocking *b) {
+static int blocking_of(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_correlation *largest,
+                       cx_blocking *b) {
     cx_direct_largest(conv, largest);
     const bool twins = twins_wanted(conv, largest);
     largest->taps[2] += twins; /* one phase may begin a column later than the other */
-    cx_blocking_make(largest, kernels, largest->co, largest->ci * largest->taps[0], !rows_contiguous(largest), b);
+    cx_blocking_make(largest, kernels, largest->co, largest->ci * largest->taps[0], !rows_contiguous(largest),
+                     threads > 1 ? 2 * threads : 1, b);
     return twins && b->whole ? 2 : 1;
 }
 
@@ -320,7 +331,8 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double taps = (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->kernel[2];
     const double channels = (double)conv->in_channels * (double)conv->out_channels;
     const double lanes = kernels->lanes, width = (double)cx_max(largest->grid[2], 1);
-    const double used = width / (double)cx_ceil_div((int64_t)width, kernels->lanes) / lanes;
+    const double used =
+        b->joined ? width / (double)b->slot : width / (double)cx_ceil_div((int64_t)width, kernels->lanes) / lanes;
     const double parts = (double)cx_correlation_count(conv);
     const double results = (double)largest->grid[0] * (double)largest->grid[1] * width * (double)largest->co * parts;
     const double sources =
@@ -335,20 +347,25 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                               : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
                                                                              : 0.7 / (1 + (double)largest->ci / 40);
     /* With many channels every block of results reads them all again, and short rows are over before they pay. */
-    const double reuse =
-        strided || largest->co > 2 ? width / (width + (strided ? 4 : 12)) / (1 + (double)largest->ci / 200) : 1;
+    const double reuse = strided || largest->co > 2 ? (b->joined ? used : width / (width + (strided ? 4 : 12))) /
+                                                          (1 + (double)largest->ci / 200)
+                                                    : 1;
     /* Of a single tap, no row that is read serves several sums. */
     const double single = taps > 1 ? 1 : 1 / (1 + sums / 40);
     /* Less than two vectors of a row leave the latency of additions uncovered. */
     const double covered =
-        (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
+        b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
     const double multiply = images * places * taps * channels / (lanes * 2 * efficiency * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
     const double copied =
         b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5 + line);
-    const double stored = images * results * (members == 2 ? 0.6 : b->tile ? 1.5 : 1.0 / lanes);
+    const double stored = images * results *
+                          (members == 2 ? 0.6
+                           : b->tile    ? 1.5
+                           : b->joined  ? 2.0 / lanes + 6 / width
+                                        : 1.0 / lanes);
     const double rows = images * parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
     const double again = b->whole ? 0
@@ -363,9 +380,10 @@ void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int
     cx_correlation largest;
     cx_blocking b;
     const size_t size = cx_dtype_size(conv->dtype);
-    const int members = blocking_of(conv, kernels, &largest, &b);
+    const int members = blocking_of(conv, kernels, 1, &largest, &b);
     decision->cost = cost_of(conv, kernels, &largest, &b, members);
     decision->threads = cx_threads_for(decision->cost, threads);
+    if (decision->threads > 1) blocking_of(conv, kernels, decision->threads, &largest, &b);
     decision->shared_bytes = cx_align_up((size_t)b.taps_w * sizeof(int64_t));
     decision->thread_bytes = cx_row_scratch_bytes(&b, size) +
                              (size_t)members * (weights_bytes(&b, size) + tile_bytes(&b, size, kernels->lanes));
@@ -384,7 +402,7 @@ void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const 
              .offsets = workspace,
              .scratch = (char *)workspace + decision->shared_bytes,
              .parts = parts};
-    j.members = blocking_of(conv, kernels, &largest, &j.b);
+    j.members = blocking_of(conv, kernels, decision->threads, &largest, &j.b);
     cx_tap_offsets(&largest, &j.b, workspace);
     const int64_t all = cx_correlation_count(conv);
     for (int64_t i = 0; i < all;) {

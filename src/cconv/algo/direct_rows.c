@@ -51,8 +51,23 @@ static void cut_columns(const cx_correlation *c, size_t size, int lanes, int64_t
     b->zeros = cx_max(b->slot, b->in_place ? b->width + span + 2 * lanes : 0);
 }
 
+/*
+ * A line of whole rows wastes the columns between them, but no vector beyond the end of each row; then results must be
+ * copied out of it.
+ */
+static bool worth_joining(const cx_correlation *c, int lanes, int64_t channels, int64_t planes, int64_t line) {
+    const int64_t width = c->grid[2];
+    const int64_t sums = planes * cx_max(c->taps[1], 1) * cx_max(c->taps[2], 1);
+    /* Blocks of the kernel; single vectors wait for the latency of additions. */
+    const int64_t block = cx_max(12 / channels, 2) * lanes, single = cx_max(8 * lanes / channels, lanes);
+    const int64_t rest = width % block;
+    const int64_t computed =
+        width < block || rest <= lanes ? width - rest + cx_ceil_div(rest, lanes) * single : cx_round_up(width, block);
+    return (computed - line) * sums > (width < lanes ? 0 : 4 * width);
+}
+
 void cx_blocking_make(const cx_correlation *c, const cx_kernels *kernels, int64_t channels, int64_t planes, bool tile,
-                      cx_blocking *b) {
+                      int64_t units, cx_blocking *b) {
     const size_t size = cx_dtype_size(c->dtype);
     const cx_cpu *cpu = cx_cpu_get();
     const int64_t taps_h = cx_max(c->taps[1], 1), height = cx_max(c->grid[1], 1);
@@ -68,12 +83,21 @@ void cx_blocking_make(const cx_correlation *c, const cx_kernels *kernels, int64_
     const int64_t most_rows = cx_max(budget / plane_row, 1);
     b->whole = b->taps_w >= c->taps[2] && planes <= most_rows && taps_h * planes <= most_rows;
     b->tile = tile || !b->whole;
+    const int64_t line = c->grid[2] + (b->taps_w - 1) * c->tap_step[2];
+    b->joined = units > 0 && b->whole && b->channels > 1 && height > 1 && c->step[1] == 1 && c->step[2] == 1 &&
+                !b->in_place && b->copied_width >= c->grid[2] &&
+                worth_joining(c, kernels->lanes, b->channels, planes, line);
+    if (b->joined) b->slot = line;
     if (b->whole) {
         b->planes = planes;
         b->taps_h = taps_h;
         b->height = cx_min(height, MOST_HEIGHT);
         while (b->height > 1 && planes * slot_rows(c, b->height, taps_h) > most_rows) b->height = (b->height + 1) / 2;
-        while (b->height > 8 && !b->in_place && planes * slot_rows(c, b->height, taps_h) * row_bytes > near)
+        while (b->height > 8 && !b->in_place && !b->joined &&
+               planes * slot_rows(c, b->height, taps_h) * row_bytes > near)
+            b->height = (b->height + 1) / 2;
+        const int64_t images = c->batch * c->groups * c->grid[0];
+        while (b->height > 8 && b->joined && images * cx_ceil_div(height, b->height) < units)
             b->height = (b->height + 1) / 2;
         const int64_t segment = b->in_place ? b->width : b->copied_width;
         while (b->height > 1 && b->tile && b->height * segment * b->channels * (int64_t)size > budget / 3)
@@ -92,6 +116,7 @@ void cx_blocking_make(const cx_correlation *c, const cx_kernels *kernels, int64_
     /* Where the table is sparse, that of a lower block may be dense: of less than twice the rows. */
     const bool dense = is_dense(c, b->height, b->taps_h);
     b->table = b->planes * (dense ? table_rows(c, b->height, b->taps_h) : 2 * b->height * b->taps_h);
+    if (b->joined) b->slots = b->table + cx_ceil_div(2 * kernels->lanes, line);
 }
 
 cx_segments cx_segments_make(const cx_correlation *c, const cx_blocking *b, int lanes) {
@@ -161,10 +186,11 @@ static cx_stencil_fill fill_of(const cx_correlation *c, int lanes, const cx_bloc
                             .extent = extent,
                             .stride = c->src.space[2],
                             .step = step,
-                            .lanes = cx_round_up(segment->width, lanes) + span,
+                            .lanes = b->joined ? b->slot : cx_round_up(segment->width, lanes) + span,
                             .phases = b->phases,
                             .pitch = b->pitch,
-                            .phase = phases};
+                            .phase = phases,
+                            .zeros = b->joined};
     const int64_t first = segment->first * step + c->origin[2] + tw * c->tap_step[2];
     for (int64_t k = 0; k < b->phases; ++k) {
         cx_stencil_phase *p = &phases[k];
@@ -207,7 +233,7 @@ void cx_rows_gather(const cx_correlation *c, const cx_kernels *kernels, const cx
     const size_t size = cx_dtype_size(c->dtype);
     const bool dense = is_dense(c, range->rows, range->taps_h);
     const int64_t count = table_rows(c, range->rows, range->taps_h);
-    const bool all = c->step[1] == 1 && c->tap_step[1] <= range->rows;
+    const bool all = b->joined || (c->step[1] == 1 && c->tap_step[1] <= range->rows);
     const int64_t first = range->row * c->step[1] + c->origin[1] + range->th * c->tap_step[1];
     const int64_t column = segment->first + c->origin[2];
     for (int64_t p = 0; p < range->planes; ++p) {

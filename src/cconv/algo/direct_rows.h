@@ -11,7 +11,7 @@
 #include "kernels/kernels.h"
 
 /*
- * How a pass is cut, by shape and kernel table only. One blocking serves all stride phases of an input gradient: it
+ * How a pass is cut: by shape and kernel table only, but for the height of joined rows. One blocking serves all stride phases of an input gradient: it
  * is made for the largest of them.
  */
 typedef struct cx_blocking {
@@ -24,6 +24,7 @@ typedef struct cx_blocking {
     bool in_place;          /* where possible */
     bool whole;             /* one pass over the taps does: nothing is accumulated in memory */
     bool tile;              /* results go through a tile in scratch */
+    bool joined;            /* rows follow each other without gaps in the row buffers: a block of them is one line */
     int64_t phases, pitch;  /* of a row buffer: elements from phase to phase */
     int64_t slot, slots;    /* elements of a row buffer, and how many there are */
     int64_t table;          /* row pointers */
@@ -32,10 +33,11 @@ typedef struct cx_blocking {
 
 /*
  * `channels`: result channels of a group; `planes`: ci * taps[0], or 1 for a caller that takes one at a time; `tile`:
- * results need a tile anyway. The correlation is one of cx_direct_correlation.
+ * results need a tile anyway; `units`: how many joined rows should leave, 0 for a caller that cannot join them. The
+ * correlation is one of cx_direct_correlation.
  */
 void cx_blocking_make(const cx_correlation *largest, const cx_kernels *kernels, int64_t channels, int64_t planes,
-                      bool tile, cx_blocking *blocking);
+                      bool tile, int64_t units, cx_blocking *blocking);
 
 /* How the columns of one correlation are cut: [0, left) copied, [left, left + inside) in place, the rest copied. */
 typedef struct cx_segments {

@@ -47,7 +47,7 @@ static void cut_make(const cx_conv *conv, const cx_kernels *kernels, cut *t) {
     t->gy_contiguous = conv->y.space[2] == 1;
     t->in_blocks = cx_count3(c->taps) == 1 ? cx_ceil_div(c->ci, MOST_INS) : c->ci;
     t->ins = t->in_blocks > 0 ? cx_ceil_div(c->ci, t->in_blocks) : 1;
-    cx_blocking_make(c, kernels, c->co, t->ins, false, &t->b);
+    cx_blocking_make(c, kernels, c->co, t->ins, false, 0, &t->b);
     cx_blocking *b = &t->b;
     b->taps_w = cx_min(b->taps_w, SUMS_BYTES / vector);
     b->taps_h = cx_min(b->taps_h, cx_max(SUMS_BYTES / vector / b->taps_w, 1));

@@ -21,6 +21,7 @@ typedef struct cx_stencil_fill {
     int64_t lanes;         /* to fill in each phase; up to a vector more may be overwritten */
     int64_t phases, pitch; /* elements from one phase to the next */
     const cx_stencil_phase *phase;
+    bool zeros; /* rows of zeros become buffers, too */
 } cx_stencil_fill;
 
 /*
@@ -161,8 +162,8 @@ typedef struct cx_stencil_plane_spread {
 } cx_stencil_plane_spread;
 
 typedef struct cx_stencil_kernels {
-    /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries and those equal
-     * to `zeros` stay. */
+    /* rows[0..count): source rows, replaced by their buffers at slots, slots + slot, ...; NULL entries stay, and
+     * those equal to `zeros` unless fill->zeros. */
     void (*fill)(const void **rows, int64_t count, const void *zeros, void *slots, int64_t slot,
                  const cx_stencil_fill *fill);
     /* dst[r * dst_row + i * stride] = src[r * src_row + i] for n places of each row */

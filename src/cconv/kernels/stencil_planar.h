@@ -30,11 +30,20 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
             const real *row = rows[p * s->plane_rows + th * s->tap_row] + j;
             for (int64_t tw = 0; tw < s->taps_w; ++tw, w += channels) {
                 const real *x = row + s->offset[tw];
-                vec xs[FLAT_VECTORS];
-                STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load(x + v * LANES);
-                STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
-                    const vec wo = v_splat(w[o]);
-                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[o][v] += wo * xs[v];
+                if (channels < vectors) {
+                    vec ws[CX_STENCIL_CHANNELS];
+                    STENCIL_UNROLL for (int o = 0; o < channels; ++o) ws[o] = v_splat(w[o]);
+                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
+                        const vec xv = v_load(x + v * LANES);
+                        STENCIL_UNROLL for (int o = 0; o < channels; ++o) acc[o][v] += ws[o] * xv;
+                    }
+                } else {
+                    vec xs[FLAT_VECTORS];
+                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load(x + v * LANES);
+                    STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
+                        const vec wo = v_splat(w[o]);
+                        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[o][v] += wo * xs[v];
+                    }
                 }
             }
         }
@@ -46,16 +55,17 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
 }
 
 STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, const int channels, const int vectors) {
-    const int half = vectors > 2 ? vectors / 2 : 1;
+    const int64_t block = vectors * LANES, last = s->width - block;
+    /* Where nothing is accumulated, a last block may overlap what is done: one takes no longer than two smaller ones. */
+    const int64_t end = !s->start || last < 0 ? last + 1 : s->width - LANES;
     for (int64_t r = from; r < s->height; ++r) {
         const real *const *rows = (const real *const *)s->rows + r * s->row_step;
         real *out = (real *)s->out + r * s->out_row;
         int64_t j = 0;
-        for (; j + vectors * LANES <= s->width; j += vectors * LANES) flat_block(s, rows, out, j, channels, vectors);
-        for (; half > 1 && j + half * LANES <= s->width; j += half * LANES) flat_block(s, rows, out, j, channels, half);
+        for (; j < end; j += block) flat_block(s, rows, out, j <= last ? j : last, channels, vectors);
         for (; j < s->width; j += LANES) {
-            const int64_t last = s->width - LANES;
-            flat_block(s, rows, out, j <= last ? j : last, channels, 1);
+            const int64_t one = s->width - LANES;
+            flat_block(s, rows, out, j <= one ? j : one, channels, 1);
         }
     }
 }
@@ -64,7 +74,7 @@ STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, const in
 #if CX_BYTES == 64 || defined(__aarch64__)
 enum { FLAT1 = 8, FLAT2 = 6, FLAT3 = 6, FLAT4 = 5, FLAT5 = 4, FLAT6 = 4 };
 #else
-enum { FLAT1 = 6, FLAT2 = 4, FLAT3 = 3, FLAT4 = 2, FLAT5 = 2, FLAT6 = 2 };
+enum { FLAT1 = 6, FLAT2 = 4, FLAT3 = 4, FLAT4 = 3, FLAT5 = 2, FLAT6 = 2 };
 #endif
 
 static void flat(const cx_stencil_planar *s, int64_t from) {

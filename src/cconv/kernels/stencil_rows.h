@@ -152,9 +152,11 @@ static void stencil_fill(const void **rows, int64_t count, const void *zeros, vo
     real *dst = slots;
     for (int64_t r = 0; r < count; ++r) {
         const real *row = rows[r];
-        if (row == NULL || row == zeros) continue;
+        if (row == NULL || (row == zeros && !f->zeros)) continue;
         rows[r] = dst;
-        if (plain)
+        if (row == zeros)
+            clear_lanes(dst, 0, f->lanes);
+        else if (plain)
             fill_plain(dst, row + phase.first + phase.begin, phase.begin, n, tail);
         else if (pairs)
             fill_pairs(dst, row, f);

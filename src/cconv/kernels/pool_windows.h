@@ -44,9 +44,15 @@ POOL_INLINE vec_bits pool_taken(vec earlier, vec later) {
 
 POOL_INLINE pool_item pool_combine(const cx_pool_op op, pool_item earlier, pool_item later) {
     if (op == CX_POOL_SUM) return (pool_item){earlier.value + later.value, {0}};
+#if CX_LANE_COUNT > 1
+    if (op == CX_POOL_MAX) {
+        const vec greatest = v_at_least(earlier.value, later.value);
+        return (pool_item){v_select((vec_bits)(later.value != later.value), later.value, greatest), {0}};
+    }
+#endif
     const vec_bits taken = pool_taken(earlier.value, later.value);
     pool_item item = {v_select(taken, later.value, earlier.value), {0}};
-    if (op == CX_POOL_ARGMAX) item.index = (taken & later.index) | (~taken & earlier.index);
+    if (op == CX_POOL_ARGMAX) item.index = (taken & later.index) + (~taken & earlier.index); /* see v_select */
     return item;
 }
 

@@ -32,6 +32,13 @@ typedef struct vec_reduced {
     vec expm1;      /* of what remains: x - n ln 2 */
 } vec_reduced;
 
+/* Unrolled whatever the compiler optimises for: a loop would read the factors from memory, where it had put them before. */
+static inline vec v_sum_of_powers(const real *factor, int terms, vec x) {
+    vec sum = v_splat(factor[terms - 1]);
+    _Pragma("GCC unroll 16") for (int i = terms - 2; i >= 0; --i) sum = sum * x + v_splat(factor[i]);
+    return sum;
+}
+
 /* Of x - less, for |x| below 2^10 or so and a much smaller `less`: what x has lost to rounding. */
 static inline vec_reduced v_reduce_less(vec x, vec less) {
 #if CX_F64
@@ -61,9 +68,8 @@ static inline vec_reduced v_reduce_less(vec x, vec less) {
     vec r = x - n * v_splat(ln2_high);
     r = r - n * v_splat(ln2_low) - less;
     enum { TERMS = sizeof q / sizeof q[0] };
-    vec sum = v_splat(q[TERMS - 1]);
-    for (int i = TERMS - 2; i >= 0; --i) sum = sum * r + v_splat(q[i]);
-    vec_reduced reduced = {(vec_unsigned)shifted - (vec_unsigned)v_splat(shift), r + r * r * sum};
+    vec_reduced reduced = {(vec_unsigned)shifted - (vec_unsigned)v_splat(shift),
+                           r + r * r * v_sum_of_powers(q, TERMS, r)};
     return reduced;
 }
 
@@ -130,9 +136,8 @@ static inline vec v_log(vec x) {
     const vec f = (vec)(bits - (n << MANTISSA_BITS)) - v_splat(1);
     const vec whole = __builtin_convertvector((vec_bits)n, vec);
     const vec s = f / (f + v_splat(2)), z = s * s;
-    vec sum = v_splat(q[TERMS - 1]);
-    for (int i = TERMS - 2; i >= 0; --i) sum = sum * z + v_splat(q[i]);
-    const vec log = whole * v_splat(ln2_high) + (s + s + (s * z * sum + whole * v_splat(ln2_low)));
+    const vec rest = s * z * v_sum_of_powers(q, TERMS, z) + whole * v_splat(ln2_low);
+    const vec log = whole * v_splat(ln2_high) + (s + s + rest);
     return v_select((vec_bits)(x == x), log, x);
 }
 

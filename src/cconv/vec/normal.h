@@ -15,12 +15,6 @@ typedef struct vec_quotient {
     vec over, under;
 } vec_quotient;
 
-static inline vec v_sum_of_powers(const real *factor, int terms, vec x) {
-    vec sum = v_splat(factor[terms - 1]);
-    _Pragma("GCC unroll 16") for (int i = terms - 2; i >= 0; --i) sum = sum * x + v_splat(factor[i]);
-    return sum;
-}
-
 /* Powers are multiplied by 2^POWER_RAISED, the ratio is divided by it: so neither loses digits where their product is tiny. */
 enum { POWER_RAISED = CX_F64 ? 128 : 64 };
 

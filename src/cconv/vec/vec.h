@@ -14,6 +14,25 @@
 #include <stdint.h>
 #include <string.h>
 
+/* CX_X86(name): x86's instruction of that name on a vec, where the operators of GCC's vectors take several. */
+#if CX_BYTES == 64 && defined(__AVX512DQ__)
+#include <immintrin.h>
+#define CX_X86_NAME(name, type) _mm512_##name##_##type
+#define CX_X86_MASKS
+#define CX_X86_FIRST(n) ((1u << (n)) - 1)
+#elif CX_BYTES == 32 && defined(__AVX__)
+#include <immintrin.h>
+#define CX_X86_NAME(name, type) _mm256_##name##_##type
+#elif CX_BYTES == 16 && defined(__SSE2__)
+#include <immintrin.h>
+#define CX_X86_NAME(name, type) _mm_##name##_##type
+#endif
+#if defined(CX_X86_NAME) && CX_F64
+#define CX_X86(name) CX_X86_NAME(name, pd)
+#elif defined(CX_X86_NAME)
+#define CX_X86(name) CX_X86_NAME(name, ps)
+#endif
+
 #if CX_F64
 typedef double real;
 typedef int64_t real_bits;
@@ -36,35 +55,66 @@ static inline vec v_splat(real x) { return x - (vec){0}; }
 
 /* The first n < LANES elements; the rest is zero. Touches nothing past them. */
 static inline vec v_load_first(const real *p, int64_t n) {
+#ifdef CX_X86_MASKS
+    return CX_X86(maskz_loadu)(CX_X86_FIRST(n), p);
+#else
     vec v = v_zero();
     memcpy(&v, p, (size_t)n * sizeof(real));
     return v;
+#endif
 }
-static inline void v_store_first(real *p, vec v, int64_t n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
+static inline void v_store_first(real *p, vec v, int64_t n) {
+#ifdef CX_X86_MASKS
+    CX_X86(mask_storeu)(p, CX_X86_FIRST(n), v);
+#else
+    memcpy(p, &v, (size_t)n * sizeof(real));
+#endif
+}
 
-/* Lane by lane: mask ? a : b. */
-static inline vec v_select(vec_bits mask, vec a, vec b) { return (vec)((mask & (vec_bits)a) | (~mask & (vec_bits)b)); }
+/* Lane by lane: mask ? a : b. Added rather than joined by |, which GCC turns into two exclusive ors where AVX-512 has a blend. */
+static inline vec v_select(vec_bits mask, vec a, vec b) { return (vec)((mask & (vec_bits)a) + (~mask & (vec_bits)b)); }
 
 /* max(a, floor), min(a, ceiling) where a NaN in `a` stays. */
-static inline vec v_at_least(vec a, vec floor) { return v_select((vec_bits)(a < floor), floor, a); }
-static inline vec v_at_most(vec a, vec ceiling) { return v_select((vec_bits)(a > ceiling), ceiling, a); }
+static inline vec v_at_least(vec a, vec floor) {
+#ifdef CX_X86
+    return CX_X86(max)(floor, a); /* the second operand where either is a NaN */
+#else
+    return v_select((vec_bits)(a < floor), floor, a);
+#endif
+}
+static inline vec v_at_most(vec a, vec ceiling) {
+#ifdef CX_X86
+    return CX_X86(min)(ceiling, a);
+#else
+    return v_select((vec_bits)(a > ceiling), ceiling, a);
+#endif
+}
+
+/* Lane i is lane i ^ distance of v. */
+static inline vec v_exchange(vec v, int distance) {
+    vec exchanged = v;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) exchanged[i] = v[i ^ distance];
+    return exchanged;
+}
 
 /* The greatest lane; any of the numbers if there are NaNs. */
 static inline real v_greatest(vec v) {
-    real lanes[CX_BYTES / sizeof(real)];
-    memcpy(lanes, &v, sizeof lanes);
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; ++i) lanes[i] = lanes[i] < lanes[i + width] ? lanes[i + width] : lanes[i];
-    return lanes[0];
+#pragma GCC unroll 4
+    for (int distance = LANES / 2; distance > 0; distance /= 2) v = v_at_least(v, v_exchange(v, distance));
+    return v[0];
 }
 
 /* Pairwise, so that the order of the additions does not depend on the compiler. */
 static inline real v_sum(vec v) {
-    real lanes[CX_BYTES / sizeof(real)];
-    memcpy(lanes, &v, sizeof lanes);
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-    return lanes[0];
+#pragma GCC unroll 4
+    for (int distance = LANES / 2; distance > 0; distance /= 2) v += v_exchange(v, distance);
+    return v[0];
 }
+
+#undef CX_X86
+#undef CX_X86_NAME
+#undef CX_X86_MASKS
+#undef CX_X86_FIRST
 
 #endif

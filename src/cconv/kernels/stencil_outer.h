@@ -28,9 +28,8 @@ STENCIL_INLINE outer_end outer_end_of(int64_t width) {
     return (outer_end){.first = first, .mask = v_lanes_between((int)(width - rest - first), (int)(width - first))};
 }
 
-STENCIL_INLINE vec outer_load(const real *from, const int tail, vec_bits mask) {
-    const vec v = v_load(from);
-    return tail ? v_select(mask, v, v_zero()) : v;
+STENCIL_INLINE vec outer_load(const int uses, const real *from, const int tail, vec_bits mask) {
+    return tail ? v_select(mask, v_load(from), v_zero()) : v_load_for(uses, from);
 }
 
 /* `count` gradient rows, one vector each. */
@@ -38,11 +37,12 @@ STENCIL_INLINE void outer_column(vec acc[OUTER_TAPS_H][OUTER_TAPS_W], const real
                                  int64_t tap_row, const int64_t *offset, int64_t j, const int taps_h, const int taps_w,
                                  const int count, const int tail, vec_bits mask) {
     vec ys[OUTER_ROWS];
-    STENCIL_UNROLL for (int r = 0; r < count; ++r) ys[r] = outer_load(y[r] + j, tail, mask);
+    STENCIL_UNROLL for (int r = 0; r < count; ++r) ys[r] = outer_load(taps_h * taps_w, y[r] + j, tail, mask);
     STENCIL_UNROLL for (int i = 0; i < count + taps_h - 1; ++i) {
         const real *row = x[i * tap_row] + j;
+        const int uses = rows_that_meet(i, count, 1, taps_h);
         STENCIL_UNROLL for (int tw = 0; tw < taps_w; ++tw) {
-            const vec xv = outer_load(row + offset[tw], tail, mask);
+            const vec xv = outer_load(uses, row + offset[tw], tail, mask);
             STENCIL_UNROLL for (int r = 0; r < count; ++r) {
                 if (i - r >= 0 && i - r < taps_h) acc[i - r][tw] += ys[r] * xv;
             }
@@ -94,9 +94,9 @@ STENCIL_INLINE void outer_lines_column(vec acc[OUTER_LINES][OUTER_LINE_TAPS], co
                                        const real *const *y, int64_t j, const int lines, const int taps_w,
                                        const int tail, vec_bits mask) {
     vec xs[OUTER_LINE_TAPS];
-    STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) xs[t] = outer_load(x[t] + j, tail, mask);
+    STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) xs[t] = outer_load(lines, x[t] + j, tail, mask);
     STENCIL_UNROLL for (int k = 0; k < lines; ++k) {
-        const vec yv = outer_load(y[k] + j, tail, mask);
+        const vec yv = outer_load(taps_w, y[k] + j, tail, mask);
         STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) acc[k][t] += yv * xs[t];
     }
 }

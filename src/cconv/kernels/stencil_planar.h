@@ -34,12 +34,12 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
                     vec ws[CX_STENCIL_CHANNELS];
                     STENCIL_UNROLL for (int o = 0; o < channels; ++o) ws[o] = v_splat(w[o]);
                     STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-                        const vec xv = v_load(x + v * LANES);
+                        const vec xv = v_load_for(channels, x + v * LANES);
                         STENCIL_UNROLL for (int o = 0; o < channels; ++o) acc[o][v] += ws[o] * xv;
                     }
                 } else {
                     vec xs[FLAT_VECTORS];
-                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load(x + v * LANES);
+                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load_for(channels, x + v * LANES);
                     STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
                         const vec wo = v_splat(w[o]);
                         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[o][v] += wo * xs[v];
@@ -100,12 +100,12 @@ STENCIL_INLINE void tall_row(vec acc[TALL_ROWS][TALL_VECTORS], const cx_stencil_
             vec ws[TALL_ROWS];
             STENCIL_UNROLL for (int r = low; r < high; ++r) ws[r] = v_splat(w[tw - r * taps_w]);
             STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-                const vec xv = v_load(x + v * LANES);
+                const vec xv = v_load_for(high - low, x + v * LANES);
                 STENCIL_UNROLL for (int r = low; r < high; ++r) acc[r][v] += ws[r] * xv;
             }
         } else {
             vec xs[TALL_VECTORS];
-            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load(x + v * LANES);
+            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load_for(high - low, x + v * LANES);
             STENCIL_UNROLL for (int r = low; r < high; ++r) {
                 const vec wr = v_splat(w[tw - r * taps_w]);
                 STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] += wr * xs[v];
@@ -173,8 +173,9 @@ STENCIL_INLINE void three_plane(vec acc[THREE_ROWS], vec w[3][3], const real *co
                                 const int step) {
     STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
         const real *row = source[i * row_pitch] + j;
+        const int uses = rows_that_meet(i, count, step, 3);
         STENCIL_UNROLL for (int tw = 0; tw < 3; ++tw) {
-            const vec x = v_load(row + (tw == 0 ? 0 : tw == 1 ? offset1 : offset2));
+            const vec x = v_load_for(uses, row + (tw == 0 ? 0 : tw == 1 ? offset1 : offset2));
             STENCIL_UNROLL for (int r = 0; r < count; ++r) {
                 const int th = i - r * step;
                 if (th >= 0 && th < 3) acc[r] += w[th][tw] * x;

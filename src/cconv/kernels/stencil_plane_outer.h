@@ -27,14 +27,14 @@ STENCIL_INLINE void plane_outer_rows(vec acc[PLANE_OUTER_H][PLANE_OUTER_W], cons
                                      const int step, const int masked) {
     vec ys[4];
     STENCIL_UNROLL for (int r = 0; r < count; ++r) {
-        ys[r] = v_load(y[r] + j);
+        ys[r] = v_load_for(masked ? 1 : taps_h * taps_w, y[r] + j);
         if (step == 2) ys[r] = pairs_sorted(ys[r]);
         if (masked) ys[r] = plane_masked(ys[r], y_mask);
     }
     STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) {
         const vec mask = masked ? v_load(masks + t * LANES) : v_zero();
         STENCIL_UNROLL for (int i = 0; i < (count - 1) * apart + taps_h; ++i) {
-            vec xv = plane_load(x[i] + x_at + t, step);
+            vec xv = plane_load(x[i] + x_at + t, step, masked ? 1 : rows_that_meet(i, count, apart, taps_h));
             if (masked) xv = (vec)((vec_bits)xv & (vec_bits)mask);
             STENCIL_UNROLL for (int r = 0; r < count; ++r) {
                 const int th = i - r * apart;

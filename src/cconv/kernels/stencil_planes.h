@@ -108,8 +108,8 @@ STENCIL_INLINE void plane_store(const plane_view *s, real *out, vec v, const int
 }
 
 /* Source columns of tap t under a vector of results. */
-STENCIL_INLINE vec plane_load(const real *at, const int step) {
-    return step == 1 ? v_load(at) : pairs_even_mixed(v_load(at), v_load(at + LANES));
+STENCIL_INLINE vec plane_load(const real *at, const int step, const int uses) {
+    return step == 1 ? v_load_for(uses, at) : pairs_even_mixed(v_load(at), v_load(at + LANES));
 }
 
 /* ---- three ------------------------------------------------------------------------------------------------------ */
@@ -129,15 +129,16 @@ STENCIL_INLINE void plane_three_block(const plane_view *s, vec w[3][3], int64_t 
     STENCIL_UNROLL for (int o = 0; o < count; ++o) acc[o] = v_splat(s->start);
     STENCIL_UNROLL for (int i = 0; i < (count - 1) * step + 3; ++i) {
         const real *at = rows[i] + j * step;
+        const int uses = rows_that_meet(i, count, step, 3);
         vec odd = v_zero();
         STENCIL_UNROLL for (int t = 0; t < 3; ++t) {
             vec x;
             if (step == 1) {
-                x = v_load(at + t);
+                x = v_load_for(masked && t != 1 ? 1 : uses, at + t);
             } else if (t == 1) {
                 x = odd;
             } else {
-                const vec a = v_load(at + t), b = v_load(at + t + LANES);
+                const vec a = v_load_for(2 - t / 2, at + t), b = v_load_for(2 - t / 2, at + t + LANES);
                 x = pairs_even_mixed(a, b);
                 if (t == 0) odd = pairs_odd_mixed(a, b);
             }
@@ -196,7 +197,7 @@ STENCIL_INLINE void plane_taps(vec acc[PLANE_ROWS][2], const real *row, int64_t 
     for (int64_t t = 0; t < taps; ++t, w += column) {
         vec x[2];
         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-            x[v] = plane_load(row + t + v * next, step);
+            x[v] = plane_load(row + t + v * next, step, masked ? 1 : high - low);
             if (masked) x[v] = plane_masked(x[v], masks[v] + t * LANES);
         }
         STENCIL_UNROLL for (int r = low; r < high; ++r) {

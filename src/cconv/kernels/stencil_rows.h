@@ -18,6 +18,13 @@
 #define STENCIL_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Of `count` result rows, `step` source rows apart, those that meet source row i with their `taps` rows of taps. */
+STENCIL_INLINE int rows_that_meet(const int i, const int count, const int step, const int taps) {
+    int rows = 0;
+    STENCIL_UNROLL for (int r = 0; r < count; ++r) rows += i >= r * step && i < r * step + taps;
+    return rows;
+}
+
 /* n < LANES elements, by two overlapping copies of a fixed size: no call, no loop. */
 STENCIL_INLINE void copy_short(real *dst, const real *src, int64_t n) {
     enum { SIZE = sizeof(real) };

@@ -50,6 +50,20 @@ typedef real vec_unaligned __attribute__((vector_size(CX_BYTES), aligned(sizeof(
 static inline vec v_load(const real *p) { return *(const vec_unaligned *)p; }
 static inline void v_store(real *p, vec v) { *(vec_unaligned *)p = v; }
 
+/*
+ * The same for so many uses: GCC reads memory again for each of them, even where registers are left, and loads are what the loops
+ * of stencils wait for: those that are not aligned often straddle two lines of the cache.
+ */
+static inline __attribute__((always_inline)) vec v_load_for(const int uses, const real *p) {
+    vec v = v_load(p);
+#if CX_BYTES > 16 && defined(CX_X86_NAME)
+    if (uses > 1) __asm__("" : "+v"(v));
+#else
+    (void)uses;
+#endif
+    return v;
+}
+
 static inline vec v_zero(void) { return (vec){0}; }
 static inline vec v_splat(real x) { return x - (vec){0}; }
 

@@ -343,3 +343,11 @@ REFUSALS = [
 def test_refusals_say_what_came_and_what_was_expected(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("call", [convx.relu, lambda x: convx.linear(x, x), lambda x: convx.avg_pool1d(x, 1)])
+def test_large_results_begin_in_the_middle_of_a_page_where_loads_and_stores_stay_apart(call):
+    x = np.ones((600, 600), np.float32)
+    y = call(x)
+    assert y.nbytes > 1 << 20 and y.flags.c_contiguous and y.flags.writeable
+    assert y.ctypes.data % 4096 == 2048

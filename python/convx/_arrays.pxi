@@ -6,6 +6,10 @@ cdef struct Tensor:
     int64_t shape[5]
     int64_t strides[5]
 
+cdef enum:
+    PAGE = 4096
+    LARGE = 524288  # bytes of an array that can spare a page, and the time to place it
+
 ctypedef const float const_float
 ctypedef const double const_double
 ctypedef const int64_t const_int64
@@ -52,6 +56,33 @@ cdef inline bint note4(element[:, :, :, :] v, Tensor *t) noexcept:
 
 cdef inline bint note5(element[:, :, :, :, :] v, Tensor *t) noexcept:
     return note(t, &v[0, 0, 0, 0, 0], v.shape, v.strides, 5, sizeof(element))
+
+
+# Where a contiguous array's elements lie. The caller holds the array for as long as it uses the address.
+cdef void *address(object array, int flags) except NULL:
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, flags)
+    cdef void *data = view.buf
+    PyBuffer_Release(&view)
+    return data
+
+
+# A new array. NumPy's large ones begin 16 bytes after the beginning of a page: a result there is stored across lines of the
+# cache, and where it begins a little further into a page than an argument, loads of the argument wait, since they look like
+# loads of what was just stored. So large results begin in the middle of a page.
+cdef object new_array(object shape, object dtype):
+    cdef double size = prod(shape) * dtype.itemsize
+    if size < LARGE or size > 1e18:  # NumPy refuses so much
+        return empty(shape, dtype)
+    cdef object memory = empty(<int64_t>size + PAGE, BYTE)
+    return ndarray(shape, dtype, memory, (PAGE // 2 - <size_t>address(memory, PyBUF_SIMPLE)) % PAGE)
+
+
+# Of the shape, the dtype and the memory order of another.
+cdef object new_array_like(object like):
+    if like.nbytes < LARGE or type(like) is not ndarray or not like.flags.c_contiguous:
+        return empty_like(like)
+    return new_array(like.shape, like.dtype)
 
 
 # dtype and ndim have been checked: the memoryviews fit. Returns what note() returns.

@@ -5,8 +5,19 @@
 What is documented stands in the Python modules around this one. Functions here take every argument by position.
 Whatever leaves the fast path (rare forms of arguments, every refusal) goes to `convx._arguments`.
 """
+from cpython.buffer cimport (
+    Py_buffer,
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_SIMPLE,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
+
+from math import prod
 
 from convx cimport capi
 
@@ -23,6 +34,7 @@ cdef object empty = numpy.empty
 cdef object empty_like = numpy.empty_like
 cdef object FLOAT32 = numpy.dtype(numpy.float32)
 cdef object FLOAT64 = numpy.dtype(numpy.float64)
+cdef object BYTE = numpy.dtype(numpy.uint8)
 cdef object INT64 = numpy.dtype(numpy.int64)
 
 cdef dict PADDING_MODES = {

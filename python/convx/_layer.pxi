@@ -245,7 +245,7 @@ cdef object new_activations(const Layer *layer, const Tensor *t, object dtype):
     cdef int rank = layer.rank
     cdef tuple shape = visible_shape(t.shape, rank, layer.batched, layer.memory_last)
     refuse_huge(shape, t.shape, rank + 2)
-    cdef object array = empty(shape, dtype)
+    cdef object array = new_array(shape, dtype)
     if layer.memory_last == layer.last:
         return array
     if layer.memory_last:
@@ -273,7 +273,7 @@ cdef object result_activations(Layer *layer, object out, Tensor *t):
 cdef object result_plain(object out, tuple shape, int dtype, Tensor *t):
     cdef object array = out
     if out is None:
-        array = empty(shape, FLOAT32 if dtype == capi.CONVX_FLOAT32 else FLOAT64)
+        array = new_array(shape, FLOAT32 if dtype == capi.CONVX_FLOAT32 else FLOAT64)
         write_view(array, <int>len(shape), dtype, t)
     else:
         check_out(out, shape, dtype)

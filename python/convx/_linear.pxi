@@ -44,7 +44,7 @@ cdef object result_rows(object out, tuple shape, int dtype, bint with_features, 
         check_out(out, shape, dtype)
         if view(out, dtype, True, &v) and as_rows(&v, with_features, r):
             return out
-    array = empty(shape, FLOAT32 if dtype == capi.CONVX_FLOAT32 else FLOAT64)
+    array = new_array(shape, FLOAT32 if dtype == capi.CONVX_FLOAT32 else FLOAT64)
     view(array, dtype, True, &v)
     as_rows(&v, with_features, r)
     return array

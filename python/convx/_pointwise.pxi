@@ -1,10 +1,5 @@
 # Functions of one element at a time, and softmax: arrays of any number of dimensions.
 
-cdef extern from "Python.h":
-    int PyBUF_STRIDES
-    int PyObject_GetBuffer(object array, Py_buffer *buffer, int flags) except -1
-    void PyBuffer_Release(Py_buffer *buffer)
-
 cdef enum:
     MAX_DIMENSIONS = 64  # as many as NumPy's arrays can have
 
@@ -59,7 +54,7 @@ cdef object read_any(object array, int dtype, View *v):
 cdef object result_like(object out, object like, int dtype, View *v):
     cdef object array = out
     if out is None:
-        array = empty_like(like)
+        array = new_array_like(like)
         view(array, dtype, True, v)
         return array
     check_out(out, like.shape, dtype)

@@ -1,20 +1,8 @@
 # Training: batch normalisation and the optimisers' steps.
 
-from cpython.buffer cimport Py_buffer, PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyObject_GetBuffer, PyBuffer_Release
-
-
 ctypedef fused real_number:
     float
     double
-
-
-# Where a contiguous array's elements lie. The caller holds the array for as long as it uses the address.
-cdef void *address(object array, int flags) except NULL:
-    cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, flags)
-    cdef void *data = view.buf
-    PyBuffer_Release(&view)
-    return data
 
 
 cdef void *writable(object array) except NULL:

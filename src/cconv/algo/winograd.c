@@ -57,7 +57,8 @@ static void turn_taps(cx_correlation *c) {
 #define COST_TILE         250.0 /* locating one, which few channels share */
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
-#define COST_FILTER       6.2
+#define COST_FILTER       90.0  /* of a vector of them, and for each of its points */
+#define COST_FILTER_POINT 1.8
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_PATCHES 0.07  /* of transformed patches past the second-level cache, for each block of channels */
 #define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
@@ -65,6 +66,9 @@ static void turn_taps(cx_correlation *c) {
 static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
     return w->tiles <= FEW_PANELS * kernels->gemm.nr;
 }
+
+/* Cycles of transforming a vector of filters, for each point. */
+static double filters_cost(const cx_winograd *w) { return COST_FILTER / (double)w->points + COST_FILTER_POINT; }
 
 /*
  * With few tiles there is a choice. Each thread transforms its own tiles, and all filters for them, which it need not
@@ -76,7 +80,7 @@ static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threa
     if (threads == 1 || 4 * cx_round_up(units, threads) > 5 * units) return true;
     const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
     const double filters =
-        w->variant & CX_WINOGRAD_KEPT ? co * (double)w->size * COST_BYTE : co * COST_FILTER / (double)g->mr;
+        co * (w->variant & CX_WINOGRAD_KEPT ? (double)w->size * COST_BYTE : filters_cost(w) / kernels->lanes);
     return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2);
 }
 
@@ -174,10 +178,10 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         if (w->input_bytes > cx_cpu_get()->l2)
             cost += (double)w->input_bytes * (double)cx_ceil_div(w->co_width, w->co_block) * COST_BYTE_PATCHES;
     }
-    const int64_t filters = cx_ceil_div(w->c.co, w->panel) * cx_ceil_div(w->panel, kernels->lanes);
     if (!kept) {
+        const double filters = (double)w->co_width / (double)kernels->lanes;
         const double bytes = k * (double)(w->c.co * w->c.taps[1] * w->c.taps[2]) * (double)w->size;
-        cost += points * k * (double)filters * COST_FILTER;
+        cost += points * k * filters * filters_cost(w);
         if (bytes > (double)cx_cpu_get()->l3 / 8) cost += bytes * COST_BYTE_OUTSIDE;
     }
     if (!(w->variant & CX_WINOGRAD_ON_THE_WAY)) {

@@ -34,7 +34,7 @@ static bool along_channels(const cx_winograd *w) { return w->variant & CX_WINOGR
 
 /* ---- Filters --------------------------------------------------------------------------------------------------- */
 
-#define FILTER_K 8 /* of the sum, transformed in turn for all panels: neighbours share cache lines either way */
+#define PIECE_K 8 /* of the sum: tasks transform filters of a multiple */
 
 /* Filters of channels [o0, o0 + on) and [k0, k0 + kn) of a group. */
 typedef struct filter_block {
@@ -49,7 +49,7 @@ static void transform_filters(const cx_winograd *w, const cx_kernels *kernels, c
     const char *group_weights = cx_at(weights, c->w_offset + block->group * c->w_group, w->size);
     for (int64_t at = first, run; at < last; at += run) {
         const int64_t depth_tap = (block->k0 + at) / c->ci, i = (block->k0 + at) % c->ci;
-        run = cx_min(cx_min(c->ci - i, last - at), FILTER_K);
+        run = cx_min(c->ci - i, last - at);
         for (int64_t panel = 0; panel < block->on; panel += w->panel) {
             const int64_t o = block->o0 + panel, offset = o * c->w_co + i * c->w_ci + depth_tap * c->w_tap[0];
             kernels->winograd.filters(w->grid.axis, cx_at(group_weights, offset, w->size), taps, c->w_co,
@@ -90,15 +90,15 @@ static void pack_task(void *context, int64_t index, int worker) {
         .group = at / k_blocks / blocks, .o0 = at / k_blocks % blocks * w->co_block, .k0 = at % k_blocks * w->k_block};
     block.on = cx_min(w->co_block, w->co_width - block.o0);
     block.kn = cx_min(w->k_block, w->k - block.k0);
-    const int64_t runs = cx_ceil_div(block.kn, FILTER_K), first = cx_share_begin(runs, j->pieces, piece) * FILTER_K;
-    const int64_t last = cx_min(cx_share_begin(runs, j->pieces, piece + 1) * FILTER_K, block.kn);
+    const int64_t runs = cx_ceil_div(block.kn, PIECE_K), first = cx_share_begin(runs, j->pieces, piece) * PIECE_K;
+    const int64_t last = cx_min(cx_share_begin(runs, j->pieces, piece + 1) * PIECE_K, block.kn);
     char *dst = j->packed + (size_t)block.group * group_bytes(w) + block_offset(w, block.o0, block.k0);
     transform_filters(w, j->kernels, j->weights, &block, first, last, dst);
 }
 
 void cx_winograd_pack(const cx_winograd *w, const cx_kernels *kernels, int threads, const void *weights, void *packed) {
     const int64_t blocks = w->c.groups * cx_ceil_div(w->co_width, w->co_block) * cx_ceil_div(w->k, w->k_block);
-    const int64_t runs = cx_ceil_div(cx_min(w->k, w->k_block), FILTER_K);
+    const int64_t runs = cx_ceil_div(cx_min(w->k, w->k_block), PIECE_K);
     pack_job j = {w, kernels, weights, packed, .pieces = cx_max(cx_min(cx_ceil_div(8 * threads, blocks), runs), 1)};
     cx_parallel_for(blocks * j.pieces, threads, pack_task, &j);
 }

@@ -6,30 +6,34 @@
 #include "kernels/winograd_passes.h"
 #include "vec/shuffle.h"
 
-/* Fewer than LANES taps, side by side, of LANES filters one after another. Nothing before the first or after the last is read. */
-static inline void load_short_filters(const real *lowest, int all, bool forwards, const int64_t *lane, vec *taps) {
+#define FILTERS_AHEAD 8 /* rows of the panel */
+
+/* Fewer than LANES taps, side by side, of LANES filters; more than them may be read, but nothing from `end` on. */
+static inline void load_short_filters(const real *lowest, const real *end, int all, bool forwards, const int64_t *lane,
+                                      vec *taps) {
     vec block[CX_LANE_COUNT];
-    vec_bits from; /* the last filter is loaded by its end, lest more than it be read */
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; ++i) from[i] = (i + LANES - all) % LANES;
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES - 1; ++i) block[i] = v_load(lowest + lane[i]);
-    block[LANES - 1] = v_permute(v_load(lowest + lane[LANES - 1] + all - LANES), from);
+    real last[CX_LANE_COUNT] = {0};
+#pragma GCC unroll 1
+    for (int i = 0; i < LANES; ++i) {
+        const real *from = lowest + lane[i];
+        if (from + LANES > end) from = memcpy(last, from, (size_t)all * sizeof *from);
+        block[i] = v_load(from);
+    }
     v_transpose(block);
     for (int t = 0; t < all; ++t) taps[forwards ? t : all - 1 - t] = block[t];
 }
 
-/* Taps [row][column] of LANES filters, at the offsets `lane`; apart: they are LANES filters one after another. */
+/* Taps [row][column] of LANES filters, at the offsets `lane`, of which none is larger than `most`. */
 static inline void load_filters(const cx_winograd_axis axis[2], const real *w, const int64_t tap_stride[2],
-                                const int64_t *lane, bool apart, vec *taps) {
+                                const int64_t *lane, int64_t most, vec *taps) {
     const int columns = axis[1].taps, rows = axis[0].taps, all = rows * columns;
     const bool forwards = (columns == 1 || tap_stride[1] == 1) && (rows == 1 || tap_stride[0] == columns);
     const bool backwards = (columns == 1 || tap_stride[1] == -1) && (rows == 1 || tap_stride[0] == -columns);
     int t = 0;
     if (forwards || backwards) {
         const real *lowest = forwards ? w : w - (all - 1);
-        if (all < LANES && apart) {
-            load_short_filters(lowest, all, forwards, lane, taps);
+        if (all < LANES) {
+            load_short_filters(lowest, lowest + most + all, all, forwards, lane, taps);
             return;
         }
         for (; t + LANES <= all; t += LANES) {
@@ -57,10 +61,28 @@ static inline void load_filters(const cx_winograd_axis axis[2], const real *w, c
     }
 }
 
+/* Both passes of 3x3 filters, which most are. */
+WINOGRAD_INLINE void filter_square(const int points, const vec *taps, real *out, int64_t step) {
+    vec by_columns[3][CX_WINOGRAD_MAX_POINTS];
+#pragma GCC unroll 1
+    for (int c = 0; c < 3; ++c) {
+        const vec column[3] = {taps[c], taps[3 + c], taps[6 + c]};
+        winograd_filter(points, 3, column, by_columns[c]);
+    }
+#pragma GCC unroll 1
+    for (int r = 0; r < points; ++r, out += points * step) {
+        const vec row[3] = {by_columns[0][r], by_columns[1][r], by_columns[2][r]};
+        vec values[CX_WINOGRAD_MAX_POINTS];
+        winograd_filter(points, 3, row, values);
+#pragma GCC unroll 8
+        for (int e = 0; e < points; ++e) v_store(out + e * step, values[e]);
+    }
+}
+
 static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void, const int64_t tap_stride[2],
                              int64_t lane_stride, int64_t count, int64_t k_stride, int64_t kn, int64_t room,
                              int64_t width, void *dst_void, int64_t point_step) {
-    const int columns = axis[1].taps, all = axis[0].taps * columns;
+    const int columns = axis[1].taps;
     const int row_points = axis[0].points, points = row_points * axis[1].points;
     vec taps[WINOGRAD_MAX_TAPS * WINOGRAD_MAX_TAPS], by_rows[CX_WINOGRAD_MAX_POINTS * WINOGRAD_MAX_TAPS];
     vec values[CX_WINOGRAD_MAX_POINTS * CX_WINOGRAD_MAX_POINTS];
@@ -69,25 +91,44 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
     /* a kernel one row high is transformed across only */
     const real *rows = row_points > 1 ? (const real *)by_rows : (const real *)taps;
     winograd_lines across = {rows, LANES, columns * LANES, NULL, 0, 0, row_points};
-    int64_t lane[CX_GEMM_MAX_NR + CX_LANE_COUNT];
-    for (int64_t i = 0; i < count + LANES; ++i) lane[i] = cx_min(i, count - 1) * lane_stride;
-    for (int64_t k = 0; k < kn; ++k) {
-        /* in ascending order: what a vector writes past its row's end, the next one overwrites */
-        for (int64_t i = 0; i < count; i += LANES) {
-            const bool apart = i + LANES <= count && lane_stride >= all && lane_stride + all >= LANES;
-            load_filters(axis, (const real *)w_void + k * k_stride, tap_stride, lane + i, apart, taps);
-            if (row_points > 1) filter_pass(&axis[0], &down);
-            real *dst = (real *)dst_void + k * width + i;
-            const bool spills = k + 1 == room && i + LANES > width;
-            const int64_t step = spills ? LANES : point_step;
-            across.out = spills ? (real *)values : dst;
-            across.out_step = step;
-            across.out_line = axis[1].points * step;
-            filter_pass(&axis[1], &across);
-            if (spills)
-                for (int p = 0; p < points; ++p) v_store_first(dst + p * point_step, values[p], width - i);
+    const bool square = row_points == 6 && axis[0].taps == 3 && axis[1].points == 6 && columns == 3;
+    /* Vectors run on from one row of the panel to the next. */
+    const int64_t all_filters = kn * width, used = cx_round_up(count, LANES);
+    const int64_t most = cx_max((count - 1) * lane_stride, 0) + cx_max((kn - 1) * k_stride, 0);
+    for (int64_t i = 0, row = 0, filter = 0; i < all_filters; i += LANES) {
+        if (filter >= used) {
+            i += width - filter;
+            filter = 0;
+            if (++row == kn) break;
         }
+        int64_t lane[CX_LANE_COUNT];
+#pragma GCC unroll 1
+        for (int l = 0; l < LANES; ++l) {
+            lane[l] = row * k_stride + cx_min(filter, count - 1) * lane_stride;
+            /* no prefetcher follows so many short pieces of memory */
+            __builtin_prefetch((const real *)w_void + lane[l] + FILTERS_AHEAD * k_stride);
+            if (++filter < width) continue;
+            filter = 0;
+            if (row < kn - 1) ++row;
+        }
+        load_filters(axis, w_void, tap_stride, lane, most, taps);
+        real *dst = (real *)dst_void + i;
+        const bool spills = i + LANES > room * width;
+        const int64_t step = spills ? LANES : point_step;
+        across.out = spills ? (real *)values : dst;
+        across.out_step = step;
+        across.out_line = axis[1].points * step;
+        if (square) {
+            filter_square(6, taps, across.out, step);
+        } else {
+            if (row_points > 1) filter_pass(&axis[0], &down);
+            filter_pass(&axis[1], &across);
+        }
+        if (spills)
+            for (int p = 0; p < points; ++p) v_store_first(dst + p * point_step, values[p], all_filters - i);
     }
 }
+
+#undef FILTERS_AHEAD
 
 #endif

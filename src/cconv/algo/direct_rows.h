@@ -11,8 +11,8 @@
 #include "kernels/kernels.h"
 
 /*
- * How a pass is cut: by shape and kernel table only, but for the height of joined rows. One blocking serves all stride phases of an input gradient: it
- * is made for the largest of them.
+ * How a pass is cut: by shape and kernel table only, but for the height of joined rows. One blocking serves all stride
+ * phases of an input gradient: it is made for the largest of them.
  */
 typedef struct cx_blocking {
     int64_t channels;       /* result channels at a time */

@@ -18,6 +18,8 @@
 #define LONGEST_SUM      2048   /* vectors added up before they are collected in double */
 #define MOST_INS         3      /* source channels of a task */
 #define MOST_LINES       24     /* channels of gy for a kernel call: whole register blocks of all sizes */
+#define APART_CYCLES     0.87   /* of a tap and channel, at most, for rows of taps to be taken one by one */
+#define BLOCK_LINES      6      /* of a register block */
 #define LINES_BYTES      65536  /* fewer, where more than this would have to be copied */
 
 /*
@@ -29,6 +31,9 @@ typedef struct cut {
     cx_blocking b;
     cx_segments segments;
     bool gy_contiguous;
+    bool together; /* rows of taps, for the source rows that they share */
+    bool apart;    /* they could be, but for channels of gy that share more */
+    bool y_copied; /* some rows of gy are */
     int64_t outs, out_blocks;
     int64_t ins, in_blocks;
     int64_t y_slot;             /* elements of a row of gy that is copied */
@@ -39,6 +44,15 @@ typedef struct cut {
     int64_t blocks; /* tasks of one piece */
     int64_t pieces;
 } cut;
+
+/* Cycles of one vector of places and one tap row for all result channels of a task: as the kernel blocks them. */
+static double line_cycles(int64_t channels, int64_t columns) {
+    const int64_t threes = columns % 3 == 1 && columns > 1 ? columns / 3 - 1 : columns / 3;
+    const int64_t left = columns - 3 * threes;                              /* one, two or twice two */
+    if (channels == 1) return 4.0 * (double)(threes + left / 2 + left % 2); /* the latency of an addition */
+    return 8.0 * (double)(cx_ceil_div(channels, 4) * threes) + 8.0 * (double)(cx_ceil_div(channels, 6) * (left / 2)) +
+           5.5 * (double)(cx_ceil_div(channels, 8) * (left % 2));
+}
 
 static void cut_make(const cx_conv *conv, const cx_kernels *kernels, cut *t) {
     const int64_t size = (int64_t)cx_dtype_size(conv->dtype), vector = kernels->lanes * size;
@@ -53,8 +67,19 @@ static void cut_make(const cx_conv *conv, const cx_kernels *kernels, cut *t) {
     b->taps_h = cx_min(b->taps_h, cx_max(SUMS_BYTES / vector / b->taps_w, 1));
     t->outs = cx_min(c->co, cx_max(SUMS_BYTES / vector / (t->ins * b->taps_w * b->taps_h), 1));
     t->out_blocks = cx_ceil_div(c->co, t->outs);
-    t->y_slot = cx_max(b->copied_width, b->in_place && !t->gy_contiguous ? b->width : 0) + 2 * kernels->lanes;
-    t->lines = cx_max(cx_min(cx_min(t->outs, MOST_LINES), LINES_BYTES / (t->y_slot * b->height * size)), 1);
+    const bool sharing = c->taps[1] > 1 && c->step[1] == c->tap_step[1];
+    t->apart = sharing && b->taps_w > 3 && c->grid[2] >= kernels->lanes &&
+               line_cycles(t->outs, b->taps_w) < APART_CYCLES * (double)(t->outs * b->taps_w);
+    t->together = sharing && !t->apart;
+    /* For every block of taps the same rows of gy are read again. */
+    while (t->apart && c->step[1] == 1 && b->height > 4 &&
+           BLOCK_LINES * b->height * cx_min(c->grid[2], b->copied_width) * size > (int64_t)cx_cpu_get()->l1d / 2)
+        b->height = (b->height + 1) / 2;
+    t->y_copied = !t->gy_contiguous || b->in_place || b->copied_width < c->grid[2] || c->grid[2] < kernels->lanes;
+    t->y_slot =
+        t->y_copied ? cx_max(b->copied_width, b->in_place && !t->gy_contiguous ? b->width : 0) + 2 * kernels->lanes : 0;
+    t->lines = cx_min(t->outs, MOST_LINES);
+    if (t->y_copied) t->lines = cx_max(cx_min(t->lines, LINES_BYTES / (t->y_slot * b->height * size)), 1);
     t->h_blocks = cx_ceil_div(c->taps[1], b->taps_h);
     t->w_blocks = cx_ceil_div(c->taps[2], b->taps_w);
     t->segments = cx_segments_make(c, b, kernels->lanes);
@@ -169,6 +194,7 @@ static void add_unit(const job *j, const block *k, int64_t unit, state *st) {
                              .width = segment.width,
                              .offset = j->offsets,
                              .taps_h = range.taps_h,
+                             .apart = t->apart,
                              .taps_w = k->ins * k->taps_w};
     const size_t sums = (size_t)(range.taps_h * args.taps_w * j->kernels->lanes) * j->size;
     for (int64_t o = 0; o < k->outs; o += args.channels) {
@@ -287,15 +313,6 @@ static size_t partials_bytes(const cut *t) {
     return t->pieces == 1 ? 0 : cx_align_up((size_t)(t->pieces * weights) * sizeof(double));
 }
 
-/* Cycles of one vector of places and one tap row for all result channels of a task: as the kernel blocks them. */
-static double line_cycles(int64_t channels, int64_t columns) {
-    const int64_t threes = columns % 3 == 1 && columns > 1 ? columns / 3 - 1 : columns / 3;
-    const int64_t left = columns - 3 * threes;                              /* one, two or twice two */
-    if (channels == 1) return 4.0 * (double)(threes + left / 2 + left % 2); /* the latency of an addition */
-    return 8.0 * (double)(cx_ceil_div(channels, 4) * threes) + 8.0 * (double)(cx_ceil_div(channels, 6) * (left / 2)) +
-           5.5 * (double)(cx_ceil_div(channels, 8) * (left % 2));
-}
-
 static double cost_of(const cx_kernels *kernels, const cut *t) {
     const cx_correlation *c = &t->c;
     const double lanes = kernels->lanes, units = (double)t->units * (double)t->blocks, outs = (double)t->outs;
@@ -304,16 +321,16 @@ static double cost_of(const cx_kernels *kernels, const cut *t) {
     const double weights = (double)c->groups * (double)c->ci * (double)c->co * (double)c->taps[0] * (double)c->taps[1] *
                            (double)c->taps[2];
     const double blocks = (double)t->blocks;
-    /* Either rows of taps share source rows, or channels of the gradient share vectors. */
-    const bool together = c->taps[1] > 1 && c->step[1] == c->tap_step[1];
     const int64_t columns = t->ins * t->b.taps_w;
     const double tap_rows = (double)t->b.taps_h;
-    const double multiply = together ? vectors * weights * (c->taps[2] == 3 ? 0.75 : 1)
-                                     : vectors * blocks * tap_rows * line_cycles(t->outs, columns);
+    const double multiply = t->together
+                                ? vectors * weights * (c->taps[2] == 3 ? 0.75 : 1)
+                                : vectors * blocks * tap_rows * line_cycles(t->outs, columns) * (t->apart ? 0.8 : 1);
     const double x_row =
         8 + (t->b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
     const double y_row = !t->gy_contiguous ? 1.5 * (double)c->grid[2] : c->grid[2] < kernels->lanes ? 16 : 3;
-    const double starts = together ? 5 : 5 * tap_rows * (double)cx_ceil_div(columns, 3); /* of loops over a row */
+    /* of loops over a row */
+    const double starts = t->together ? 5 : (t->apart ? 3 : 5) * tap_rows * (double)cx_ceil_div(columns, 3);
     return multiply + rows * blocks * (x_row * (double)t->ins + (y_row + starts) * outs) + units * (50 + 20 * outs) +
            weights * (double)t->pieces * 20;
 }

@@ -59,6 +59,7 @@ typedef struct cx_stencil_outer {
     int64_t height, width;
     const int64_t *offset;
     int64_t channels, taps_h, taps_w; /* any: cut into register blocks inside */
+    bool apart;                       /* each row of taps alone, even if row_step == tap_row */
     void *sums;
 } cx_stencil_outer;
 

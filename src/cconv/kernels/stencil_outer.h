@@ -174,7 +174,7 @@ static void outer_three(const cx_stencil_outer *s, const outer_end *end, int64_t
 static void stencil_outer(const cx_stencil_outer *s) {
     const outer_end end = outer_end_of(s->width);
     /* Rows of taps go together for the source rows that they share. */
-    const bool together = s->row_step == s->tap_row || s->channels == 1;
+    const bool together = !s->apart && (s->row_step == s->tap_row || s->channels == 1);
     int64_t done = 0;
     for (int64_t o = 0; together && o < s->channels; ++o) {
         int64_t th = 0;

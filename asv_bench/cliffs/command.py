@@ -66,7 +66,8 @@ def odd_shapes(options):
 def first_calls(options):
     """Time of the first call of a new shape over that of a warm one.
 
-    Arrays exist and are written anew before each call, the warm ones too; medians over fresh processes.
+    Arrays exist and are written anew before each call, the warm ones too; medians over fresh processes. A later call
+    comes after other layers', as the first one did: over it, the first one shows what the new shape itself costs.
     """
     runs = [
         _probe("first_calls", options.threads, count=5 if options.quick else 20, seed=seed, warm=9)
@@ -74,16 +75,21 @@ def first_calls(options):
     ]
     grouped = {}
     for row in (row for run in runs for row in run):
-        grouped.setdefault((row["layer"], row["task"]), []).append((row["first"], row["warm"]))
+        grouped.setdefault((row["layer"], row["task"]), []).append((row["first"], row["warm"], row["later"]))
     rows = []
     for (layer, task), times in grouped.items():
-        first, warm = (statistics.median(column) for column in zip(*times, strict=True))
-        rows.append({"layer": layer, "task": task, "first": first, "warm": warm, "ratio": first / warm})
+        first, warm, later = (statistics.median(column) for column in zip(*times, strict=True))
+        row = {"layer": layer, "task": task, "first": first, "warm": warm, "later": later}
+        rows.append(row | {"ratio": first / warm, "over_later": first / later})
     most = max(row["ratio"] for row in rows)
     lines = [
         f"{len(rows)} layers and passes: geometric mean {geometric_mean(row['ratio'] for row in rows):.2f}, "
         f"most {most:.2f} {_verdict(most <= 1.3, 'most 1.3')}",
         *_worst(rows, "ratio", True, lambda row: f"{row['layer']}, {row['task']}, warm {1e6 * row['warm']:.0f} us"),
+        f"over a later call: geometric mean {geometric_mean(row['over_later'] for row in rows):.2f}",
+        *_worst(
+            rows, "over_later", True, lambda row: f"{row['layer']}, {row['task']}, later {1e6 * row['later']:.0f} us"
+        ),
     ]
     return rows, lines
 

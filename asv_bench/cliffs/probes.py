@@ -61,26 +61,32 @@ def odd_shapes(count, seconds):
 
 
 def first_calls(count, seed, warm):
-    """The first call and the median of warm ones, for each of some layers in an order that depends on `seed`.
+    """The first call, the median of warm ones, and one later call, for each of some layers in an order by `seed`.
 
     The process has made other calls before. Before each call, the first and the warm ones, all arrays are written
     anew, so that none is colder than the other; results go into arrays that exist, so that no page of theirs is new.
+    But what convx keeps and its code are warm where the call before was the same. So all are called once more in the
+    same order, with new arrays: then their shapes are known, and all the rest is as cold as it was the first time.
     """
     for layer in shapes.sample(3, seed=1):
         for task in PASSES:
             _prepared(layer, task)[0]()
     cases = [(layer, task) for layer in shapes.sample(count) for task in PASSES]
     random.Random(seed).shuffle(cases)
+
+    def timed(call, touch):
+        touch()
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
     found = []
     for layer, task in cases:
         call, touch = _prepared(layer, task)
-        times = []
-        for _ in range(1 + warm):
-            touch()
-            start = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - start)
+        times = [timed(call, touch) for _ in range(1 + warm)]
         found.append({"layer": layer.name, "task": task, "first": times[0], "warm": statistics.median(times[1:])})
+    for row, (layer, task) in zip(found, cases, strict=True):
+        row["later"] = timed(*_prepared(layer, task))
     return found
 
 

@@ -3,7 +3,8 @@
  * Compiled by peak.py with the flags of the widest instruction set, and
  *   REAL          float or double
  *   VECTOR_BYTES  bytes of a vector register
- *   CHAINS        independent chains: at least latency times FMA units, at most the registers less two
+ *   CHAINS        independent chains: at least latency times FMA units, at most the registers less two, and no more than 16:
+ *                 compilers unroll longer inner loops only in part, and keep the chains in memory
  *
  * usage: peak THREADS     prints GFLOP/s, the best of several rounds
  */

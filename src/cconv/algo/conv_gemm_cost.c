@@ -20,7 +20,8 @@ double cx_gemm_patch_rows_cost(const cx_correlation *c, const cx_kernels *kernel
     const double chains = rows * (double)cx_max(tiles * least - c->grid[2], 0);
     const double panels = 0.5 * (rows * (double)(tiles * mr) - pixels);
     const double idle = chains > panels ? chains : panels;
-    const double product = idle * k * (double)cx_ceil_div(c->co, kernels->lanes) / (2 * CX_COST_TILE_SHARE);
+    const double product =
+        idle * k * (double)cx_ceil_div(c->co, kernels->lanes) / (2 * CX_COST_TILE_SHARE) * cx_vector_pace(kernels);
     const double cost = lines * (length * CX_COST_BAND + CX_COST_BAND_LINE) + product;
     *band = cost < copies;
     return *band ? cost : copies;
@@ -37,7 +38,7 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
     const double padded = (double)((n + lanes - 1) & -lanes) + 0.25 * (double)(nr - (n - whole * nr));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
-    double cost = rows * padded * (k + 5) / (2.0 * (double)lanes * CX_COST_TILE_SHARE);
+    double cost = rows * padded * (k + 5) / (2.0 * (double)lanes * CX_COST_TILE_SHARE) * cx_vector_pace(kernels);
     const bool kept = variant & CX_GEMM_WEIGHTS_KEPT;
     if (channels) {
         bool band;

@@ -215,8 +215,9 @@ static double cost_of(const job *j, int64_t batch) {
     const double rows = (double)batch * (double)conv->groups * (double)conv->out[0] * (double)conv->out[1];
     const double calls = rows * (double)(share_rows(conv) * conv->kernel[0]);
     return COST_IMAGE * (double)(batch * conv->groups) + COST_ROW * calls +
-           halo * (shares * ((k + 8) / (2.0 * j->kernels->lanes * CX_COST_TILE_SHARE) + add) +
-                   pixels * k * (double)conv->groups * copy);
+           halo *
+               (shares * ((k + 8) / (2.0 * j->kernels->lanes * CX_COST_TILE_SHARE) * cx_vector_pace(j->kernels) + add) +
+                pixels * k * (double)conv->groups * copy);
 }
 
 bool cx_gemm_spread_cost(const cx_conv *conv, const cx_kernels *kernels, double *cost) {

@@ -285,7 +285,8 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
     const double places = rows * (double)conv->out[2];
     /* Each source pixel's pointer is looked up for each row of taps. */
     const double pointers = places * (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->stride[2] * 1.5;
-    decision->cost = places * taps * vectors / (2 * 0.4) * (double)group + places * vectors * 4 + pointers + rows * 100;
+    decision->cost =
+        places * vectors * (taps / (2 * 0.4) * (double)group + 4) * cx_vector_pace(kernels) + pointers + rows * 100;
     if (conv->pass == CONVX_WEIGHT_GRADIENT) {
         if (!cx_channels_weights_decide(conv, kernels, pointers, decision)) return false;
     } else {

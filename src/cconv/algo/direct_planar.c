@@ -355,22 +355,25 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     /* Less than two vectors of a row leave the latency of additions uncovered. */
     const double covered =
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
-    const double multiply = images * places * taps * channels / (lanes * 2 * efficiency * single * reuse * covered);
+    const double pace = cx_vector_pace(kernels);
+    const double multiply =
+        images * places * taps * channels * pace / (lanes * 2 * efficiency * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
     const double copied =
-        b->in_place ? 0 : images * sources * (apart == 1 || apart == 2 ? 1.5 * (double)apart / lanes : 1.5 + line);
+        b->in_place ? 0
+                    : images * sources * (apart == 1 || apart == 2 ? 1.5 * pace * (double)apart / lanes : 1.5 + line);
     const double stored = images * results *
                           (members == 2 ? 0.6
                            : b->tile    ? 1.5
-                           : b->joined  ? 2.0 / lanes + 6 / width
-                                        : 1.0 / lanes);
+                           : b->joined  ? 2.0 * pace / lanes + 6 / width
+                                        : pace / lanes);
     const double rows = images * parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8;
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
     const double again = b->whole ? 0
                                   : images * units * (double)cx_ceil_div(largest->co, b->channels) *
-                                        (double)largest->ci * taps / parts * (double)b->copied_width / lanes;
+                                        (double)largest->ci * taps / parts * (double)b->copied_width * pace / lanes;
     /* Weights of several blocks of channels take turns in a thread's memory. */
     const double turns = largest->co > b->channels ? 2 * images * units * channels * taps / parts : 0;
     return multiply + copied + stored + rows + again + turns + images * units * 200;

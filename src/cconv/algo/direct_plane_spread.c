@@ -74,8 +74,9 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     cx_columns_cut(&s->columns, lanes);
     if (cx_columns_masks_bytes(&s->columns, lanes, cx_dtype_size(c->dtype)) > MASKS_BYTES) return false;
     const double vectors = (double)cx_ceil_div(s->columns.width, lanes), height = (double)conv->in[1];
-    s->plane_cycles =
-        60 + height + vectors * height * (5 + (double)(k[1] * k[2]) / 2 * (k[1] == 3 && k[2] == 3 ? 0.8 : 1.8));
+    s->plane_cycles = 60 + height +
+                      vectors * height * cx_vector_pace(kernels) *
+                          (5 + (double)(k[1] * k[2]) / 2 * (k[1] == 3 && k[2] == 3 ? 0.8 : 1.8));
     const int64_t parts = cx_min(1 + (int64_t)(s->plane_cycles / UNIT_CYCLES), conv->in[1]);
     s->height = cx_min(cx_round_up(cx_ceil_div(conv->in[1], parts), 4), MOST_ROWS);
     s->rows = (cx_plane_rows){.strides = c->src,

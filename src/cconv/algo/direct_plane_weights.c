@@ -235,8 +235,8 @@ bool cx_direct_plane_weights_decide(const cx_conv *conv, const cx_kernels *kerne
     const double rows = (double)table_rows(&s.c, s.c.grid[1]) + (double)s.c.grid[1];
     const bool small = taps <= 9, apart = s.c.step[2] == 2;
     const double each = apart ? (small ? 1.7 : 2.5) : (small ? 0.85 : 1.15);
-    decision->cost =
-        500 + planes * (50 + 1.5 * rows + vectors * (2 + taps * each)) + (double)(s.c.groups * s.pieces) * taps * 6;
+    decision->cost = 500 + planes * (50 + 1.5 * rows + vectors * (2 + taps * each) * cx_vector_pace(kernels)) +
+                     (double)(s.c.groups * s.pieces) * taps * 6;
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->shared_bytes = masks_bytes(&s, kernels) + zeros_bytes(&s) + partials_bytes(&s);
     decision->thread_bytes = thread_bytes(&s, kernels);

@@ -29,10 +29,10 @@ typedef struct setup {
 static int64_t table_rows(const cx_correlation *c, int64_t height) { return cx_source_span(c, 1, height, c->taps[1]); }
 
 /* Cycles of one plane of results. */
-static double plane_cycles(const setup *s, int lanes) {
+static double plane_cycles(const setup *s, const cx_kernels *kernels) {
     const cx_correlation *c = &s->c;
-    const double vectors = (double)cx_ceil_div(c->grid[2], lanes), height = (double)c->grid[1];
-    const double taps = (double)c->taps[1] * (double)c->taps[2];
+    const double vectors = (double)cx_ceil_div(c->grid[2], kernels->lanes) * cx_vector_pace(kernels);
+    const double taps = (double)c->taps[1] * (double)c->taps[2], height = (double)c->grid[1];
     const double each = c->step[2] == 2 ? 1.4 : taps > 9 ? 0.9 : 0.75;
     return 60 + 1.5 * (double)table_rows(c, c->grid[1]) + vectors * height * (2 + taps * each);
 }
@@ -60,7 +60,7 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     cx_columns_cut(&s->columns, lanes);
     if (cx_columns_masks_bytes(&s->columns, lanes, cx_dtype_size(c->dtype)) > MASKS_BYTES) return false;
 
-    const double cycles = s->unit_cycles = plane_cycles(s, lanes);
+    const double cycles = s->unit_cycles = plane_cycles(s, kernels);
     const int64_t parts = cx_min(1 + (int64_t)(cycles / UNIT_CYCLES), c->grid[1]);
     s->height = cx_max(cx_min(cx_round_up(cx_ceil_div(c->grid[1], parts), 4), MOST_ROWS), 4);
     s->rows = (cx_plane_rows){.strides = c->src,

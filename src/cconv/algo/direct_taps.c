@@ -84,7 +84,8 @@ bool cx_direct_taps_decide(const cx_conv *conv, const cx_kernels *kernels, int t
     /* short tiles leave FMA latency uncovered */
     const int64_t busy = rows_inside(&c, cx_min(8 / kernels->gemm.nv, pixels), NULL);
     const double ci = (double)c.ci, panels = (double)cx_ceil_div(c.co, kernels->gemm.nr), batch = (double)c.batch;
-    const double product = (double)busy * panels * kernels->gemm.nv * (ci + 16) / (2 * CX_COST_TILE_SHARE);
+    const double product =
+        (double)busy * panels * kernels->gemm.nv * (ci + 16) / (2 * CX_COST_TILE_SHARE) * cx_vector_pace(kernels);
     const double copies = (double)rows * ci * CX_COST_COPY_STRIDED + (double)(pixels * c.co) * CX_COST_STORE_ACROSS;
     decision->cost = batch * (IMAGE_COST + product + copies + panels * (double)taps * COST_OF_A_TAP);
     if (!kept) decision->cost += (double)(c.co * c.ci * taps) * CX_COST_COPY_STRIDED;

@@ -322,17 +322,18 @@ static double cost_of(const cx_kernels *kernels, const cut *t) {
                            (double)c->taps[2];
     const double blocks = (double)t->blocks;
     const int64_t columns = t->ins * t->b.taps_w;
-    const double tap_rows = (double)t->b.taps_h;
+    const double tap_rows = (double)t->b.taps_h, pace = cx_vector_pace(kernels);
     const double multiply = t->together
                                 ? vectors * weights * (c->taps[2] == 3 ? 0.75 : 1)
                                 : vectors * blocks * tap_rows * line_cycles(t->outs, columns) * (t->apart ? 0.8 : 1);
     const double x_row =
-        8 + (t->b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 / lanes : 1.5));
+        8 +
+        (t->b.in_place ? 0 : (double)c->grid[2] * (c->src.space[2] == 1 && c->step[2] == 1 ? 1.5 * pace / lanes : 1.5));
     const double y_row = !t->gy_contiguous ? 1.5 * (double)c->grid[2] : c->grid[2] < kernels->lanes ? 16 : 3;
     /* of loops over a row */
     const double starts = t->together ? 5 : (t->apart ? 3 : 5) * tap_rows * (double)cx_ceil_div(columns, 3);
-    return multiply + rows * blocks * (x_row * (double)t->ins + (y_row + starts) * outs) + units * (50 + 20 * outs) +
-           weights * (double)t->pieces * 20;
+    return multiply * pace + rows * blocks * (x_row * (double)t->ins + (y_row + starts) * outs) +
+           units * (50 + 20 * outs) + weights * (double)t->pieces * 20;
 }
 
 void cx_direct_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {

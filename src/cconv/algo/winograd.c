@@ -68,7 +68,9 @@ static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
 }
 
 /* Cycles of transforming a vector of filters, for each point. */
-static double filters_cost(const cx_winograd *w) { return COST_FILTER / (double)w->points + COST_FILTER_POINT; }
+static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
+    return (COST_FILTER / (double)w->points + COST_FILTER_POINT) * cx_vector_pace(kernels);
+}
 
 /*
  * With few tiles there is a choice. Each thread transforms its own tiles, and all filters for them, which it need not
@@ -80,8 +82,8 @@ static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threa
     if (threads == 1 || 4 * cx_round_up(units, threads) > 5 * units) return true;
     const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
     const double filters =
-        co * (w->variant & CX_WINOGRAD_KEPT ? (double)w->size * COST_BYTE : filters_cost(w) / kernels->lanes);
-    return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2);
+        co * (w->variant & CX_WINOGRAD_KEPT ? (double)w->size * COST_BYTE : filters_cost(w, kernels) / kernels->lanes);
+    return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2) * cx_vector_pace(kernels);
 }
 
 static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
@@ -162,18 +164,19 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const double points = w->points, k = (double)w->k, tiles = (double)w->tiles;
     const int64_t vectors = cx_ceil_div(channels ? w->c.co : w->tiles, kernels->lanes);
     const double rows = channels ? tiles : (double)w->c.co, least_rows = 8.0 / g->nv;
+    const double pace = cx_vector_pace(kernels);
     double cost = points * (double)vectors * (rows < least_rows ? least_rows : rows) * (k + 8) /
-                  (2 * (channels ? COST_SHARE : COST_SHARE_TILES));
+                  (2 * (channels ? COST_SHARE : COST_SHARE_TILES)) * pace;
     if (channels) {
         const double inputs = tiles * (double)cx_ceil_div(w->k, kernels->lanes), outputs = tiles * (double)vectors;
-        cost += points * (inputs * COST_INPUT + outputs * COST_OUTPUT);
+        cost += points * (inputs * COST_INPUT + outputs * COST_OUTPUT) * pace;
     } else {
         const cx_winograd_axis *columns = &w->grid.axis[1];
         const double runs = (double)(w->tiles / w->grid.tiles[1]), co = (double)w->c.co;
         const int64_t places = (w->grid.tiles[1] - 1) * columns->outputs + columns->points;
         const double down = runs * (double)(cx_ceil_div(places, kernels->lanes) * w->grid.axis[0].points);
-        cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS);
-        cost += co * (points * (double)vectors * COST_OUTPUT_TILES + runs * COST_RUN) + tiles * COST_TILE;
+        cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS) * pace;
+        cost += co * (points * (double)vectors * COST_OUTPUT_TILES * pace + runs * COST_RUN) + tiles * COST_TILE;
         if (w->grid.gap[1] > 1) cost += k * runs * COST_GAPS;
         if (w->input_bytes > cx_cpu_get()->l2)
             cost += (double)w->input_bytes * (double)cx_ceil_div(w->co_width, w->co_block) * COST_BYTE_PATCHES;
@@ -181,7 +184,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     if (!kept) {
         const double filters = (double)w->co_width / (double)kernels->lanes;
         const double bytes = k * (double)(w->c.co * w->c.taps[1] * w->c.taps[2]) * (double)w->size;
-        cost += points * k * filters * filters_cost(w);
+        cost += points * k * filters * filters_cost(w, kernels);
         if (bytes > (double)cx_cpu_get()->l3 / 8) cost += bytes * COST_BYTE_OUTSIDE;
     }
     if (!(w->variant & CX_WINOGRAD_ON_THE_WAY)) {

@@ -379,8 +379,8 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
     const double outputs = l->grid.axis[0].outputs * l->grid.axis[1].outputs;
     const double transform = tiles * (x_vectors + y_vectors) * (points * COST_VALUES + 1.5 * outputs * COST_COPY);
     const double multiply = points * products * (tiles + 4) / (2 * COST_PRODUCT);
-    return COST_CALL +
-           (double)conv->groups * (transform + multiply + points * products * (COST_RESULT + (passes - 1) * COST_PASS));
+    const double results = points * products * (COST_RESULT + (passes - 1) * COST_PASS);
+    return COST_CALL + (double)conv->groups * (transform + multiply + results) * cx_vector_pace(kernels);
 }
 
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,

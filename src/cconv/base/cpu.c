@@ -78,8 +78,17 @@ static void x86_caches(unsigned leaf, cx_cpu *cpu) {
     }
 }
 
+/* AMD's family 19h with AVX-512 is Zen 4. CPUID does not tell it of others. */
+static bool x86_halves_512(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || !__get_cpuid(1, &a, &b, &c, &d)) return false;
+    const unsigned family = (a >> 8 & 0xf) + (a >> 20 & 0xff);
+    return family == 0x19;
+}
+
 static void describe(cx_cpu *cpu) {
     unsigned a, b, c, d;
+    cpu->halves_512 = x86_halves_512();
     if (__get_cpuid(0x80000004, &a, &b, &c, &d)) {
         char brand[49] = "";
         for (unsigned i = 0; i < 3; ++i) {

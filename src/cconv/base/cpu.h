@@ -10,6 +10,7 @@ typedef enum cx_isa { CX_ISA_SCALAR = 0, CX_ISA_SSE2 = 1, CX_ISA_AVX2 = 2, CX_IS
 
 typedef struct cx_cpu {
     size_t l1d, l2, l3; /* bytes: of one core, of one core, of what cores share. Never zero: defaults where unknown. */
+    bool halves_512;    /* 64-byte vectors pass through units of 32 bytes, in two halves */
     char name[64];      /* brand string, or the architecture's name */
 } cx_cpu;
 

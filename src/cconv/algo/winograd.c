@@ -78,7 +78,7 @@ static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
  */
 static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threads) {
     const cx_gemm_kernels *g = &kernels->gemm;
-    const int64_t units = cx_ceil_div(w->tiles, w->variant & CX_WINOGRAD_CHANNELS ? g->mr : g->nr);
+    const int64_t units = cx_ceil_div(w->tiles, w->variant & CX_WINOGRAD_CHANNELS ? g->mr : kernels->lanes);
     if (threads == 1 || 4 * cx_round_up(units, threads) > 5 * units) return true;
     const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
     const double filters =
@@ -90,7 +90,7 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
     const int64_t co_unit = channels ? g->nr : g->mr;
-    w->tile_unit = channels ? g->mr : g->nr;
+    w->tile_unit = channels ? g->mr : shared ? g->nr : kernels->lanes;
     const int64_t size = (int64_t)w->size, l2 = (int64_t)cx_cpu_get()->l2;
     w->panel = co_unit;
     w->co_width = cx_round_up(w->c.co, co_unit);

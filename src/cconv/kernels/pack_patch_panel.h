@@ -54,7 +54,11 @@ static __attribute__((noinline)) void pack_columns_gathered(const cx_patches *p,
 #define ROW_CHUNK 128
 
 /* Columns side by side, on average, that are copied rather than transposed. */
+#if CX_BYTES == 64
+#define LONG_STRETCH 6
+#else
 #define LONG_STRETCH 3
+#endif
 
 static const real stretch_of_zeros[GEMM_NR + CX_LANE_COUNT] = {0};
 
@@ -96,20 +100,12 @@ static inline __attribute__((always_inline)) vec load_edge(const cx_patches *p, 
                                                            bool row_inside, int64_t w, int64_t src, const int step) {
     if (!row_inside) return v_zero();
     w += places->tap[j][2];
-    src += places->offset[j];
-    const int64_t width = (int64_t)LANES * step, first = -w, last = p->extent[2] - w; /* of the lanes' places */
-    const real_bits low = (real_bits)(first < width ? first < 0 ? 0 : first : width);
-    const real_bits high = (real_bits)(last < width ? last < 0 ? 0 : last : width);
-    if (LANES == 1) return low <= 0 && high > 0 ? v_load((const real *)p->base + src) : v_zero();
-    vec_bits place;
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; ++i) place[i] = i * step;
-    if (src >= places->from && src + width <= places->to)
-        return (vec)((vec_bits)load_step((const real *)p->base + src, step) & (place >= low) & (place < high));
-    vec v = v_zero();
-    for (int i = 0; i < LANES; ++i)
-        if (i * step >= low && i * step < high) v[i] = ((const real *)p->base)[src + i * step];
-    return v;
+    const real *from = (const real *)p->base + src + places->offset[j];
+    const int64_t width = (int64_t)LANES * step; /* of the lanes' places */
+    const int64_t low = cx_max(cx_min(-w, width), 0), high = cx_max(cx_min(p->extent[2] - w, width), 0);
+    if (step == 1) return v_load_between(from, low, high);
+    return v_even(v_load_between(from, cx_min(low, LANES), cx_min(high, LANES)),
+                  v_load_between(from + LANES, cx_max(low - LANES, 0), cx_max(high - LANES, 0)));
 }
 
 /* LANES pixels of a grid row, all columns of them, transposed in registers. */

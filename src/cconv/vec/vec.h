@@ -23,6 +23,7 @@
 #elif CX_BYTES == 32 && defined(__AVX__)
 #include <immintrin.h>
 #define CX_X86_NAME(name, type) _mm256_##name##_##type
+#define CX_X86_MASKED_LOADS
 #elif CX_BYTES == 16 && defined(__SSE2__)
 #include <immintrin.h>
 #define CX_X86_NAME(name, type) _mm_##name##_##type
@@ -85,6 +86,22 @@ static inline void v_store_first(real *p, vec v, int64_t n) {
 #endif
 }
 
+/* Lanes [low, high), 0 <= low <= high <= LANES; the others are zero. Touches nothing but them. */
+static inline vec v_load_between(const real *p, int64_t low, int64_t high) {
+#if defined(CX_X86_MASKED_LOADS)
+    vec_bits lane = {0};
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) lane[i] = i;
+    return CX_X86(maskload)(p, (__m256i)((lane >= (real_bits)low) & (lane < (real_bits)high)));
+#elif defined(CX_X86_MASKS)
+    return CX_X86(maskz_loadu)(CX_X86_FIRST(high) & ~CX_X86_FIRST(low), p);
+#else
+    vec v = v_zero();
+    for (int64_t i = low; i < high; ++i) v[i] = p[i];
+    return v;
+#endif
+}
+
 /* Lane by lane: mask ? a : b. Added rather than joined by |, which GCC turns into two exclusive ors where AVX-512 has a blend. */
 static inline vec v_select(vec_bits mask, vec a, vec b) { return (vec)((mask & (vec_bits)a) + (~mask & (vec_bits)b)); }
 
@@ -129,6 +146,7 @@ static inline real v_sum(vec v) {
 #undef CX_X86
 #undef CX_X86_NAME
 #undef CX_X86_MASKS
+#undef CX_X86_MASKED_LOADS
 #undef CX_X86_FIRST
 
 #endif

@@ -133,14 +133,16 @@ static void set_up(cx_gemm_part *p, const cx_kernels *kernels, int variant) {
 }
 
 static void cut(cx_gemm_part *p, const cx_kernels *kernels, int variant, int threads) {
-    p->unit = kernels->gemm.nr;
+    const bool channels = variant & CX_GEMM_WAY_CHANNELS;
     p->chunk = 0;
-    if (!(variant & CX_GEMM_WAY_CHANNELS))
+    if (!channels)
         cut_tasks(p, kernels, threads);
     else if (p->form == CX_GEMM_WEIGHTS_PACKED)
         cut_tasks_by_rows(p, kernels, threads);
     else
         cut_tasks_by_columns(p, kernels, threads);
+    const bool packed = channels && p->form == CX_GEMM_WEIGHTS_PACKED;
+    p->unit = packed ? kernels->gemm.nr : cx_gemm_column_unit(kernels, p->n, p->n_tasks);
 }
 
 /* The place of the first pixel, where patches are in place. */

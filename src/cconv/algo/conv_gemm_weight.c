@@ -91,13 +91,13 @@ static void run_task(void *context, int64_t index, int worker) {
     cx_patches patches;
     cx_gemm gemm;
     gemm_of(j, index / j->m_tasks / j->n_tasks, &patches, &gemm);
-    const int64_t mr = j->kernels->gemm.mr, nr = j->kernels->gemm.nr;
-    const int64_t tiles = cx_ceil_div(gemm.m, mr), panels = cx_ceil_div(gemm.n, nr);
+    const int64_t mr = j->kernels->gemm.mr, unit = cx_gemm_column_unit(j->kernels, gemm.n, j->n_tasks);
+    const int64_t tiles = cx_ceil_div(gemm.m, mr), units = cx_ceil_div(gemm.n, unit);
     const int64_t m0 = cx_share_begin(tiles, j->m_tasks, m_task) * mr,
                   m1 = cx_min(cx_share_begin(tiles, j->m_tasks, m_task + 1) * mr, gemm.m);
     /* the larger shares first: who meets only small ones last waits least */
-    const int64_t n0 = cx_share_begin(panels, j->n_tasks, n_task) * nr,
-                  n1 = cx_min(cx_share_begin(panels, j->n_tasks, n_task + 1) * nr, gemm.n);
+    const int64_t n0 = cx_share_begin(units, j->n_tasks, n_task) * unit,
+                  n1 = cx_min(cx_share_begin(units, j->n_tasks, n_task + 1) * unit, gemm.n);
     cx_gemm_run(j->kernels, &gemm, j->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->thread_bytes);
 }
 

@@ -25,9 +25,10 @@ typedef struct product_job {
 static void product_task(void *context, int64_t index, int worker) {
     const product_job *j = context;
     const int64_t column = index / j->row_tasks, row = index % j->row_tasks;
-    const int64_t nr = j->kernels->gemm.nr, mr = j->kernels->gemm.mr;
-    const int64_t n0 = cx_share_begin(j->panels, j->column_tasks, column) * nr;
-    const int64_t n1 = cx_min(cx_share_begin(j->panels, j->column_tasks, column + 1) * nr, j->gemm->n);
+    const int64_t unit = cx_gemm_column_unit(j->kernels, j->gemm->n, j->column_tasks), mr = j->kernels->gemm.mr;
+    const int64_t units = cx_ceil_div(j->gemm->n, unit);
+    const int64_t n0 = cx_share_begin(units, j->column_tasks, column) * unit;
+    const int64_t n1 = cx_min(cx_share_begin(units, j->column_tasks, column + 1) * unit, j->gemm->n);
     const int64_t m0 = cx_share_begin(j->tiles, j->row_tasks, row) * mr;
     const int64_t m1 = cx_min(cx_share_begin(j->tiles, j->row_tasks, row + 1) * mr, j->gemm->m);
     cx_gemm_run(j->kernels, j->gemm, j->blocks, m0, m1, n0, n1, j->scratch + (size_t)worker * j->scratch_worker);

@@ -14,6 +14,7 @@
 #define CX_GEMM_GEMM_H
 
 #include "base/axis.h"
+#include "base/integer.h"
 #include "kernels/kernels.h"
 
 /* The broadcast side: element (i, p) at base[row(i) + k(p)]. Or patches: rows are pixels. */
@@ -64,10 +65,17 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
 /* Whether n columns make one block where rows are copied, so that each row is copied once. */
 bool cx_gemm_one_block(const cx_kernels *kernels, int64_t n);
 
+/* What n columns are cut into so many shares by: panels, or vectors where those are much more even. */
+static inline int64_t cx_gemm_column_unit(const cx_kernels *kernels, int64_t n, int64_t shares) {
+    const int64_t nr = kernels->gemm.nr, lanes = kernels->lanes;
+    const int64_t panels = cx_ceil_div(cx_ceil_div(n, nr), shares) * nr;
+    return 9 * panels > 10 * cx_ceil_div(cx_ceil_div(n, lanes), shares) * lanes ? lanes : nr;
+}
+
 /* Bytes of scratch that cx_gemm_run needs with these blocks. */
 size_t cx_gemm_scratch(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks);
 
-/* Rows [m0, m1) and columns [n0, n1) of c; n0 is a multiple of nr. */
+/* Rows [m0, m1) and columns [n0, n1) of c; n0 is a multiple of nr where panels were packed before. */
 void cx_gemm_run(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks, int64_t m0, int64_t m1,
                  int64_t n0, int64_t n1, void *scratch);
 

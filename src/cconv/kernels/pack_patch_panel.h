@@ -111,25 +111,26 @@ static inline __attribute__((always_inline)) vec load_edge(const cx_patches *p, 
 /* LANES pixels of a grid row, all columns of them, transposed in registers. */
 static inline __attribute__((always_inline)) void pack_columns_of_row(const cx_patches *p, const column_places *places,
                                                                       const segment *s, const int step, real *dst) {
-    bool all_inside = places->columns == GEMM_NR, row_inside[GEMM_NR];
-    for (int64_t j = 0; j < GEMM_NR; ++j) {
+    const int64_t used = cx_round_up(places->columns, LANES);
+    bool block_inside[GEMM_NV], row_inside[GEMM_NR];
+    for (int64_t j = 0; j < used; ++j) {
         row_inside[j] = j < places->columns;
         for (int d = 0; d < 2 && row_inside[j]; ++d) {
             const int64_t place = s->at[d] + places->tap[j][d];
             row_inside[j] = place >= 0 && place < p->extent[d];
         }
-        all_inside &= row_inside[j];
+        block_inside[j / LANES] = (j % LANES == 0 || block_inside[j / LANES]) && row_inside[j];
     }
     int64_t at[3] = {s->at[0], s->at[1], s->at[2]}, src = s->image;
     for (int d = 0; d < 3; ++d) src += at[d] * p->stride.space[d];
     for (int64_t i = 0; i < s->count; i += LANES, src += LANES * step, at[2] += LANES * p->step[2]) {
         const int64_t kept = s->count - i < LANES ? s->count - i : LANES;
-        const bool inside = all_inside && at[2] + places->low[2] >= 0 &&
+        const bool inside = at[2] + places->low[2] >= 0 &&
                             at[2] + places->high[2] + (kept - 1) * p->step[2] < p->extent[2] &&
                             src + places->least >= places->from && src + places->most + LANES * step <= places->to;
-        for (int64_t j = 0; j < GEMM_NR; j += LANES) {
+        for (int64_t j = 0; j < used; j += LANES) {
             vec block[CX_LANE_COUNT];
-            if (inside) {
+            if (inside && block_inside[j / LANES]) {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; ++r)
                     block[r] = load_step((const real *)p->base + src + places->offset[j + r], step);
@@ -198,26 +199,33 @@ static int find_stretches(const cx_patches *p, const int64_t *channel, const int
     return n;
 }
 
-/* `vectors` vectors for each of n pixels; of the last one, only the lanes that `kept` marks. */
+/* `vectors` vectors for each of n pixels; if it spills, of the last one only the lanes that `kept` marks. */
 static inline __attribute__((always_inline)) void copy_stretch(const real *src, int64_t step, int64_t n,
-                                                               const int vectors, const vec_bits *kept, real *dst) {
+                                                               const int vectors, const bool spills,
+                                                               const vec_bits *kept, real *dst) {
+    const vec_bits lanes = *kept;
     for (int64_t i = 0; i < n; ++i, src += step, dst += GEMM_NR) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors - 1; ++v) v_store(dst + v * LANES, v_load(src + v * LANES));
         real *last = dst + (vectors - 1) * LANES;
         const vec value = v_load(src + (vectors - 1) * LANES);
-        v_store(last, kept ? v_select(*kept, value, v_load(last)) : value);
+        if (spills)
+            v_store_kept(last, value, lanes);
+        else
+            v_store(last, value);
     }
 }
 
-static inline void copy_any_stretch(const real *src, int64_t step, int64_t n, int64_t vectors, const vec_bits *kept,
-                                    real *dst) {
-    switch (vectors) {
-    case 1: copy_stretch(src, step, n, 1, kept, dst); break;
-    case 2: copy_stretch(src, step, n, 2, kept, dst); break;
-    case 3: copy_stretch(src, step, n, 3, kept, dst); break;
-    default: copy_stretch(src, step, n, (int)vectors, kept, dst); break;
-    }
+static inline void copy_any_stretch(const real *src, int64_t step, int64_t n, const stretch *t, real *dst) {
+    const int vectors = (int)cx_ceil_div(t->count, LANES);
+    if (vectors == 1 && !t->spills)
+        copy_stretch(src, step, n, 1, false, &t->kept, dst);
+    else if (vectors == 1)
+        copy_stretch(src, step, n, 1, true, &t->kept, dst);
+    else if (vectors == GEMM_NV && !t->spills)
+        copy_stretch(src, step, n, GEMM_NV, false, &t->kept, dst);
+    else
+        copy_stretch(src, step, n, vectors, t->spills, &t->kept, dst);
 }
 
 /* One pixel, place by place; `offset` elements lie between pixel 0 of the rows and this one, whose tap 0 is at w. */
@@ -240,7 +248,7 @@ static void pack_columns_in_stretches(const cx_patches *p, const int64_t (*tap)[
                                       int64_t pixels, const stretch *stretches, int n, real *dst) {
     segment segments[ROW_CHUNK];
     const real *base = p->base;
-    const int64_t step = p->step[2], stride = p->stride.space[2];
+    const int64_t step = p->step[2], stride = p->stride.space[2], used = cx_round_up(columns, LANES);
     int64_t place[GEMM_NR], low = INT64_MAX, high = INT64_MIN; /* of the columns' taps */
     for (int64_t j = 0; j < columns; ++j) {
         place[j] = tap[j][2] * p->tap_step[2];
@@ -278,13 +286,11 @@ static void pack_columns_in_stretches(const cx_patches *p, const int64_t (*tap)[
             for (int k = 0; k < n && begin < end; ++k) {
                 const stretch *t = &stretches[k];
                 real *out = to + begin * GEMM_NR + t->column;
-                const int64_t vectors = cx_ceil_div(t->count, LANES);
                 const real *src = row[k] ? row[k] + begin * step * stride : stretch_of_zeros;
-                copy_any_stretch(src, row[k] ? step * stride : 0, end - begin, vectors, t->spills ? &t->kept : NULL,
-                                 out);
+                copy_any_stretch(src, row[k] ? step * stride : 0, end - begin, t, out);
             }
-            if (columns < GEMM_NR)
-                for (int64_t i = 0; i < g->count; ++i) zero_run(to + i * GEMM_NR + columns, GEMM_NR - columns);
+            if (columns < used) /* whole vectors are multiplied */
+                for (int64_t i = 0; i < g->count; ++i) zero_run(to + i * GEMM_NR + columns, used - columns);
         }
     }
 }

@@ -105,6 +105,17 @@ static inline vec v_load_between(const real *p, int64_t low, int64_t high) {
 /* Lane by lane: mask ? a : b. Added rather than joined by |, which GCC turns into two exclusive ors where AVX-512 has a blend. */
 static inline vec v_select(vec_bits mask, vec a, vec b) { return (vec)((mask & (vec_bits)a) + (~mask & (vec_bits)b)); }
 
+/* Only the lanes that the mask marks. p may be read and written whole, but other lanes keep what they hold. */
+static inline void v_store_kept(real *p, vec v, vec_bits kept) {
+#if !defined(CX_X86_MASKS)
+    v_store(p, v_select(kept, v, v_load(p)));
+#elif CX_F64
+    _mm512_mask_storeu_pd(p, _mm512_movepi64_mask((__m512i)kept), v);
+#else
+    _mm512_mask_storeu_ps(p, _mm512_movepi32_mask((__m512i)kept), v);
+#endif
+}
+
 /* max(a, floor), min(a, ceiling) where a NaN in `a` stays. */
 static inline vec v_at_least(vec a, vec floor) {
 #ifdef CX_X86

@@ -148,7 +148,6 @@ static void compute_panel(void *context, int64_t index, int worker) {
     const cx_correlation *c = j->c;
     const cx_gemm_kernels *g = &j->kernels->gemm;
     const int64_t first = index * g->nr, columns = cx_min(g->nr, c->co - first);
-    const int64_t vectors = cx_ceil_div(columns, j->kernels->lanes);
     const size_t row = (size_t)g->nr * j->size;
     char *sums = j->scratch + (size_t)worker * j->thread_bytes, *some = sums + j->thread_bytes / 2;
     int64_t place[MOST_PIXELS], column[CX_GEMM_MAX_NR];
@@ -172,7 +171,7 @@ static void compute_panel(void *context, int64_t index, int worker) {
                                          .a_next = j->ld,
                                          .c_row = g->nr,
                                          .start = CX_START_RESULT};
-            cx_gemm_run_stack(j->kernels, stack, rows, vectors, a + (size_t)k * j->size, b + (size_t)k * row,
+            cx_gemm_run_stack(j->kernels, stack, rows, columns, a + (size_t)k * j->size, b + (size_t)k * row,
                               all ? sums : some, NULL);
         }
         for (int64_t i = 0; i < rows && !all; ++i) memcpy(sums + (size_t)pixel[i] * row, some + (size_t)i * row, row);

@@ -105,6 +105,19 @@ void cx_winograd_pack(const cx_winograd *w, const cx_kernels *kernels, int threa
 
 /* ---- Products -------------------------------------------------------------------------------------------------- */
 
+/* Rows in panels of mr of them, the last one perhaps of fewer. */
+static void multiply_panels(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int vectors, const char *a,
+                            const char *b, char *c) {
+    const int64_t mr = kernels->gemm.mr, whole = rows / mr * mr;
+    const size_t size = cx_dtype_size(kernels->dtype);
+    stack.tiles = rows / mr;
+    kernels->gemm.tile[mr][vectors](&stack, a, b, c, NULL);
+    stack.tiles = 1;
+    if (rows > whole)
+        kernels->gemm.tile[rows - whole][vectors](&stack, a + (size_t)(whole * stack.k) * size, b,
+                                                  c + (size_t)(whole * stack.c_row) * size, NULL);
+}
+
 /*
  * products += a * b for one point. Rows of a are tiles, read in place, or, with a_row 1, panels of channels.
  */
@@ -121,19 +134,15 @@ static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int
                            .c_row = product_row,
                            .start = start};
     for (int64_t n = 0; n < columns; n += nr, b += (size_t)panel_step * size) {
-        const int64_t vectors = cx_ceil_div(cx_min(columns - n, nr), kernels->lanes);
         char *c = products + (size_t)n * size;
         if (!panels) {
-            cx_gemm_run_stack(kernels, stack, rows, vectors, a, b, c, NULL);
+            cx_gemm_run_stack(kernels, stack, rows, cx_min(columns - n, nr), a, b, c, NULL);
             continue;
         }
-        const int64_t whole = rows / mr * mr;
-        stack.tiles = rows / mr;
-        kernels->gemm.tile[mr][vectors](&stack, a, b, c, NULL);
-        stack.tiles = 1;
-        if (rows > whole)
-            kernels->gemm.tile[rows - whole][vectors](&stack, a + (size_t)(whole * kn) * size, b,
-                                                      c + (size_t)(whole * product_row) * size, NULL);
+        const cx_gemm_width width = cx_gemm_width_of(kernels, cx_min(columns - n, nr));
+        if (width.vectors > 0) multiply_panels(kernels, stack, rows, width.vectors, a, b, c);
+        const size_t done = (size_t)(width.vectors * kernels->lanes) * size;
+        if (width.half) multiply_panels(kernels, stack, rows, 0, a, b + done, c + done);
     }
 }
 

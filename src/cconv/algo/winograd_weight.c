@@ -282,8 +282,8 @@ static void multiply(const job *j, const block *b, int64_t o0, int64_t on, int64
         char *to = products + (size_t)(p * l->product_point) * size;
         for (int64_t n = 0; n < panels; ++n) {
             const int64_t columns = cx_min(g->nr, l->x_channels - (panel0 + n) % tap_panels * g->nr);
-            cx_gemm_run_stack(j->kernels, stack, on, columns / j->kernels->lanes, gradients,
-                              patches + (size_t)(n * l->panel_step) * size, to + (size_t)(n * g->nr) * size, NULL);
+            cx_gemm_run_stack(j->kernels, stack, on, columns, gradients, patches + (size_t)(n * l->panel_step) * size,
+                              to + (size_t)(n * g->nr) * size, NULL);
         }
     }
 }

@@ -175,7 +175,7 @@ static void run_rows(const block *t, const panel *p, int64_t i, int64_t rows, bo
             g->gather(c, stack.c_row, gemm->c, row, rows, p->offset, p->columns);
     }
     const void *bias = p->start == CX_START_ROWS ? cx_at(gemm->bias_rows, t->m0 + i, t->size) : p->bias;
-    cx_gemm_run_stack(t->kernels, stack, rows, p->vectors, cx_at(t->a, i * stack.a_next, t->size), p->b, c, bias);
+    cx_gemm_run_stack(t->kernels, stack, rows, p->columns, cx_at(t->a, i * stack.a_next, t->size), p->b, c, bias);
     if (t->last && gemm->activation != CONVX_ACT_NONE)
         for (int64_t r = 0; r < rows; ++r)
             t->kernels->activate(cx_at_mut(c, r * stack.c_row, t->size), p->columns, gemm->activation);

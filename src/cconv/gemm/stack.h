@@ -6,10 +6,21 @@
 #include "kernels/kernels.h"
 
 /*
- * c = start + a * b for `rows` rows and the first `vectors` vectors of a panel: the higher tiles first, then the others.
- * a_col 0: a is copied tile by tile, [k][row] (see pack_row_tiles).
+ * Of a panel's columns: how many whole vectors, and whether the rest, if any, is half of one, which takes half the time on some
+ * CPUs. Else the last vector may have columns that do not count.
  */
-static inline void cx_gemm_run_stack(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int64_t vectors,
+typedef struct cx_gemm_width {
+    int vectors;
+    bool half;
+} cx_gemm_width;
+
+static inline cx_gemm_width cx_gemm_width_of(const cx_kernels *kernels, int64_t columns) {
+    const int vectors = (int)(columns / kernels->lanes), rest = (int)(columns % kernels->lanes);
+    const bool half = rest > 0 && 2 * rest <= kernels->lanes && kernels->gemm.tile[1][0] && cx_vector_pace(kernels) > 1;
+    return (cx_gemm_width){vectors + (rest > 0 && !half), half};
+}
+
+static inline void cx_gemm_run_tiles(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int vectors,
                                      const void *a, const void *b, void *c, const void *bias) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const size_t size = cx_dtype_size(kernels->dtype);
@@ -30,6 +41,21 @@ static inline void cx_gemm_run_stack(const cx_kernels *kernels, cx_gemm_stack st
         stack.tiles = tiles - higher;
         g->tile[share][vectors](&stack, a, b, c, bias);
     }
+}
+
+/*
+ * c = start + a * b for `rows` rows and the first columns of a panel, of which c has whole vectors: the higher tiles first,
+ * then the others. a_col 0: a is copied tile by tile, [k][row] (see pack_row_tiles).
+ */
+static inline void cx_gemm_run_stack(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int64_t columns,
+                                     const void *a, const void *b, void *c, const void *bias) {
+    const cx_gemm_width width = cx_gemm_width_of(kernels, columns);
+    if (width.vectors > 0) cx_gemm_run_tiles(kernels, stack, rows, width.vectors, a, b, c, bias);
+    if (!width.half) return;
+    const size_t size = cx_dtype_size(kernels->dtype);
+    const int64_t done = (int64_t)width.vectors * kernels->lanes;
+    if (stack.start == CX_START_COLUMNS) bias = cx_at(bias, done, size);
+    cx_gemm_run_tiles(kernels, stack, rows, 0, a, cx_at(b, done, size), cx_at_mut(c, done, size), bias);
 }
 
 #endif

@@ -48,7 +48,7 @@ typedef enum cx_patch_order { CX_TAPS_FASTEST, CX_CHANNELS_FASTEST } cx_patch_or
 typedef struct cx_gemm_kernels {
     int mr, nv, nr;                                 /* the largest tile: mr rows by nr = nv * lanes columns */
     int narrow_mr;                                  /* rows of the tallest tile of one vector, at least mr */
-    const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0] unused */
+    const cx_gemm_tile (*tile)[CX_GEMM_MAX_NV + 1]; /* tile[rows][vectors]; [0]: the first half of one, or NULL */
 
     /* dst[k][nr]: a panel whose columns are `pixels` <= nr pixels from `pixel` on, for rows k of (channel, tap). */
     void (*pack_pixel_panel)(const cx_patches *patches, cx_patch_order order, int64_t pixel, int64_t pixels, int64_t k0,

@@ -6,19 +6,36 @@
 #ifndef CX_KERNELS_GEMM_TABLE_H
 #define CX_KERNELS_GEMM_TABLE_H
 
-#include "kernels/gemm_tile.h"
 #include "kernels/pack_matrix.h"
 #include "kernels/pack_patch_panel.h"
 #include "kernels/pack_pixel_panel.h"
 #include "kernels/pack_pixel_rows.h"
 
+#define TILE_BYTES   CX_BYTES
+#define TILE_NAME(x) gemm_tile_##x
+#include "kernels/gemm_tile.h"
+
+/* Half a vector: for the last columns of a product, where CPUs take whole vectors in two halves. */
+#if CX_BYTES == 64
+#define TILE_BYTES   32
+#define TILE_NAME(x) gemm_half_tile_##x
+#include "kernels/gemm_tile.h"
+#endif
+
 #define TILE(rows, nv)                                                                                \
     static void tile_##rows##x##nv(const cx_gemm_stack *stack, const void *a, const void *b, void *c, \
                                    const void *bias) {                                                \
-        gemm_tiles(rows, nv, stack, a, b, c, bias);                                                   \
+        gemm_tile_stack(rows, nv, stack, a, b, c, bias);                                              \
+    }
+#define HALF_TILE(rows)                                                                                                \
+    static void tile_##rows##x0(const cx_gemm_stack *stack, const void *a, const void *b, void *c, const void *bias) { \
+        gemm_half_tile_stack(rows, 1, stack, a, b, c, bias);                                                           \
     }
 
-#if GEMM_NV == 3
+#if CX_BYTES == 64
+#define TILES_OF(rows) HALF_TILE(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
+#define TILE_ROW(rows) {tile_##rows##x0, tile_##rows##x1, tile_##rows##x2, tile_##rows##x3}
+#elif GEMM_NV == 3
 #define TILES_OF(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 #define TILE_ROW(rows) {0, tile_##rows##x1, tile_##rows##x2, tile_##rows##x3}
 #else
@@ -77,6 +94,7 @@ static const cx_gemm_tile gemm_tile_table[CX_GEMM_MAX_MR + 1][CX_GEMM_MAX_NV + 1
 
 #undef GEMM_TILES
 #undef TILE
+#undef HALF_TILE
 #undef TILE_ROW
 #undef TILES_OF
 

@@ -1,6 +1,10 @@
 /*
  * Template: the micro-kernel, tiles of ROWS x (NV vectors) of c = start + a * b (see cx_gemm_stack).
  *
+ * Parameters
+ *   TILE_BYTES   of a vector here: CX_BYTES, or half as many: then what c has in the other half becomes zero
+ *   TILE_NAME(x) of what is defined here
+ *
  *   a   ROWS x k, element (i, p) at a[i * a_row + p * a_col], read in place, broadcast; or in runs, as weights of
  *       several taps lie
  *   b   a packed panel: k rows of NR elements, of which the first NV vectors are used
@@ -9,19 +13,26 @@
  * The sum of one element is one chain of FMAs over p, whatever tile it falls into: its bits do not depend on the
  * tiling.
  */
-#ifndef CX_KERNELS_GEMM_TILE_H
-#define CX_KERNELS_GEMM_TILE_H
-
 #include "kernels/gemm_kernels.h"
 #include "kernels/gemm_shape.h"
 #include "vec/vec.h"
 
-static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, const int nv,
-                                                                const cx_gemm_stack *stack, const real *a,
-                                                                const real *b, real *c, const real *bias) {
+typedef real TILE_NAME(vec) __attribute__((vector_size(TILE_BYTES)));
+typedef real TILE_NAME(place) __attribute__((vector_size(TILE_BYTES), aligned(sizeof(real)), may_alias));
+
+static inline TILE_NAME(vec) TILE_NAME(load)(const real *p) { return *(const TILE_NAME(place) *)p; }
+static inline TILE_NAME(vec) TILE_NAME(splat)(real x) { return x - (TILE_NAME(vec)){0}; }
+static inline void TILE_NAME(store)(real *p, TILE_NAME(vec) v) {
+    *(TILE_NAME(place) *)p = v;
+    if (TILE_BYTES < CX_BYTES) *(TILE_NAME(place) *)(p + LANES / 2) = (TILE_NAME(vec)){0};
+}
+
+static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows, const int nv,
+                                                                 const cx_gemm_stack *stack, const real *a,
+                                                                 const real *b, real *c, const real *bias) {
     const int64_t a_col = stack->a_col, run = stack->run, jump = stack->jump;
     int64_t c_row = stack->c_row;
-    vec acc[GEMM_NARROW_MR][GEMM_NV];
+    TILE_NAME(vec) acc[GEMM_NARROW_MR][GEMM_NV];
     const real *row[GEMM_NARROW_MR];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) row[i] = a + i * stack->a_row;
@@ -31,26 +42,26 @@ static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, 
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = v_splat(bias[i]);
+            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_NAME(splat)(bias[i]);
         break;
     case CX_START_COLUMNS:
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = v_load(bias + j * LANES);
+            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_NAME(load)(bias + j * LANES);
         break;
     case CX_START_RESULT:
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = v_load(c + i * c_row + j * LANES);
+            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_NAME(load)(c + i * c_row + j * LANES);
         break;
     case CX_START_ZERO:
     default:
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = v_zero();
+            for (int j = 0; j < nv; ++j) acc[i][j] = (TILE_NAME(vec)){0};
         break;
     }
 
@@ -61,13 +72,13 @@ static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, 
             for (int i = 0; i < rows; ++i) __builtin_prefetch(row[i] + at + 2 * (jump + run * a_col));
         }
         for (const int64_t end = at + run * a_col; at != end; at += a_col) {
-            vec bv[GEMM_NV];
+            TILE_NAME(vec) bv[GEMM_NV];
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) bv[j] = v_load(b + j * LANES);
+            for (int j = 0; j < nv; ++j) bv[j] = TILE_NAME(load)(b + j * LANES);
             b += GEMM_NR;
 #pragma GCC unroll 16
             for (int i = 0; i < rows; ++i) {
-                const vec av = v_splat(row[i][at]);
+                const TILE_NAME(vec) av = TILE_NAME(splat)(row[i][at]);
 #pragma GCC unroll 4
                 for (int j = 0; j < nv; ++j) acc[i][j] += av * bv[j];
             }
@@ -79,16 +90,18 @@ static inline __attribute__((always_inline)) void gemm_one_tile(const int rows, 
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-        for (int j = 0; j < nv; ++j) v_store(c + i * c_row + j * LANES, acc[i][j]);
+        for (int j = 0; j < nv; ++j) TILE_NAME(store)(c + i * c_row + j * LANES, acc[i][j]);
 }
 
-static inline __attribute__((always_inline)) void gemm_tiles(const int rows, const int nv, const cx_gemm_stack *stack,
-                                                             const real *a, const real *b, real *c, const real *bias) {
+static inline __attribute__((always_inline)) void TILE_NAME(stack)(const int rows, const int nv,
+                                                                   const cx_gemm_stack *stack, const real *a,
+                                                                   const real *b, real *c, const real *bias) {
     const int64_t a_step = rows * stack->a_next, c_step = rows * stack->c_row;
     for (int64_t left = stack->tiles; left > 0; --left, a += a_step, c += c_step) {
-        gemm_one_tile(rows, nv, stack, a, b, c, bias);
+        TILE_NAME(one)(rows, nv, stack, a, b, c, bias);
         if (stack->start == CX_START_ROWS) bias += rows;
     }
 }
 
-#endif
+#undef TILE_BYTES
+#undef TILE_NAME

@@ -2,6 +2,7 @@
 #include "algo/conv_gemm_part.h"
 
 #include "base/integer.h"
+#include "gemm/stack.h"
 
 double cx_gemm_patch_rows_cost(const cx_correlation *c, const cx_kernels *kernels, int variant, bool *band) {
     const bool runs = variant & CX_GEMM_CHANNELS_FASTEST; /* of a row of taps each */
@@ -35,7 +36,7 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
     const bool channels = variant & CX_GEMM_WAY_CHANNELS;
     const int64_t n = channels ? c->co : p->pixels, m = channels ? p->pixels : c->co;
     const int64_t nr = kernels->gemm.nr, whole = n / nr; /* few divisions: every kind of part comes here */
-    const double padded = (double)((n + lanes - 1) & -lanes) + 0.25 * (double)(nr - (n - whole * nr));
+    const double padded = (double)lanes * cx_gemm_vectors_of(kernels, n) + 0.25 * (double)(nr - (n - whole * nr));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
     double cost = rows * padded * (k + 5) / (2.0 * (double)lanes * CX_COST_TILE_SHARE) * cx_vector_pace(kernels);

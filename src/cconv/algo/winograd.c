@@ -8,6 +8,7 @@
 #include "algo/conv_gemm.h"
 #include "base/integer.h"
 #include "base/memory.h"
+#include "gemm/stack.h"
 
 #define MOST_DILATION ((int64_t)1 << 40) /* places that a patch reaches then still fit 64 bits */
 #define FEW_PANELS    4                  /* of tiles: these may be one block, shared */
@@ -163,9 +164,10 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS;
     const double points = w->points, k = (double)w->k, tiles = (double)w->tiles;
     const int64_t vectors = cx_ceil_div(channels ? w->c.co : w->tiles, kernels->lanes);
+    const double columns = cx_gemm_vectors_of(kernels, channels ? w->c.co : w->tiles);
     const double rows = channels ? tiles : (double)w->c.co, least_rows = 8.0 / g->nv;
     const double pace = cx_vector_pace(kernels);
-    double cost = points * (double)vectors * (rows < least_rows ? least_rows : rows) * (k + 8) /
+    double cost = points * columns * (rows < least_rows ? least_rows : rows) * (k + 8) /
                   (2 * (channels ? COST_SHARE : COST_SHARE_TILES)) * pace;
     if (channels) {
         const double inputs = tiles * (double)cx_ceil_div(w->k, kernels->lanes), outputs = tiles * (double)vectors;

@@ -20,6 +20,13 @@ static inline cx_gemm_width cx_gemm_width_of(const cx_kernels *kernels, int64_t 
     return (cx_gemm_width){vectors + (rest > 0 && !half), half};
 }
 
+/* For estimates: the vectors of n columns. */
+static inline double cx_gemm_vectors_of(const cx_kernels *kernels, int64_t n) {
+    const int64_t whole = n / kernels->lanes * kernels->lanes;
+    const cx_gemm_width rest = cx_gemm_width_of(kernels, n - whole);
+    return (double)(whole / kernels->lanes + rest.vectors) + (rest.half ? 0.5 : 0);
+}
+
 static inline void cx_gemm_run_tiles(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int vectors,
                                      const void *a, const void *b, void *c, const void *bias) {
     const cx_gemm_kernels *g = &kernels->gemm;

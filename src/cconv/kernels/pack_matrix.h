@@ -26,9 +26,7 @@ static inline bool consecutive(const int64_t *offset) {
 static inline __attribute__((always_inline)) void transpose_block(const real *src, const int64_t *j_offset, real *dst,
                                                                   const int64_t *dst_offset) {
     vec rows[CX_LANE_COUNT];
-#pragma GCC unroll 16
-    for (int j = 0; j < LANES; ++j) rows[j] = v_load(src + j_offset[j]);
-    v_transpose(rows);
+    v_load_transposed(src, j_offset, rows);
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; ++i) v_store(dst + dst_offset[i], rows[i]);
 }
@@ -44,11 +42,14 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
                 v_store(dst + k_row[k] * GEMM_NR + j, v_load(src + k_offset[k] + column_offset[j]));
             continue;
         }
+        /* no prefetcher follows these columns: the next vector of them, should they be evenly spaced, is fetched */
+        const int64_t ahead = LANES > 1 ? (column_offset[j + 1] - column_offset[j]) * LANES : 0;
         int64_t k = 0;
         while (k < kn) {
             if (k + LANES <= kn && consecutive(k_offset + k)) {
                 int64_t to[CX_LANE_COUNT];
                 for (int i = 0; i < LANES; ++i) to[i] = k_row[k + i] * GEMM_NR + j;
+                for (int i = 0; i < LANES; ++i) __builtin_prefetch(src + k_offset[k] + column_offset[j + i] + ahead);
                 transpose_block(src + k_offset[k], column_offset + j, dst, to);
                 k += LANES;
             } else {
@@ -58,8 +59,10 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
             }
         }
     }
-    for (int64_t k = 0; k < kn && j < GEMM_NR; ++k)
-        for (int64_t i = j; i < GEMM_NR; ++i)
+    /* whole vectors are multiplied, and none beyond them */
+    const int64_t used = (columns + LANES - 1) / LANES * LANES;
+    for (int64_t k = 0; k < kn && j < used; ++k)
+        for (int64_t i = j; i < used; ++i)
             dst[k_row[k] * GEMM_NR + i] = i < columns ? src[k_offset[k] + column_offset[i]] : 0;
 }
 

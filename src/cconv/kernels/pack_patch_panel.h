@@ -130,15 +130,18 @@ static inline __attribute__((always_inline)) void pack_columns_of_row(const cx_p
                             src + places->least >= places->from && src + places->most + LANES * step <= places->to;
         for (int64_t j = 0; j < used; j += LANES) {
             vec block[CX_LANE_COUNT];
-            if (inside && block_inside[j / LANES]) {
+            if (inside && block_inside[j / LANES] && step == 1) {
+                v_load_transposed((const real *)p->base + src, places->offset + j, block);
+            } else if (inside && block_inside[j / LANES]) {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; ++r)
                     block[r] = load_step((const real *)p->base + src + places->offset[j + r], step);
+                v_transpose(block);
             } else {
                 for (int r = 0; r < LANES; ++r)
                     block[r] = load_edge(p, places, j + r, row_inside[j + r], at[2], src, step);
+                v_transpose(block);
             }
-            v_transpose(block);
             if (kept == LANES) {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; ++r) v_store(dst + (i + r) * GEMM_NR + j, block[r]);

@@ -157,6 +157,26 @@ static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_C
 #endif
 }
 
+/* columns[j] lane i = from[offset[i] + j] */
+static inline __attribute__((always_inline)) void v_load_transposed(const real *from, const int64_t *offset,
+                                                                    vec columns[CX_LANE_COUNT]) {
+#if CX_LANE_COUNT == 16 && defined(__AVX512DQ__)
+    /* Halves of two rows meet as they are loaded, which saves the last round. */
+    _Pragma("GCC unroll 2") for (int half = 0; half < 16; half += 8) {
+        vec *rows = columns + half;
+        _Pragma("GCC unroll 8") for (int i = 0; i < 8; ++i) {
+            const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(from + offset[i] + half));
+            rows[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(from + offset[i + 8] + half));
+        }
+        v_transpose_fours(8, rows);
+        CX_ROUND(8, 4, CX_LOW4, CX_HIGH4)
+    }
+#else
+    _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i) columns[i] = v_load(from + offset[i]);
+    v_transpose(columns);
+#endif
+}
+
 #if CX_LANE_COUNT >= 4
 typedef real cx_four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 #endif

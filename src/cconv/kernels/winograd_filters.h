@@ -8,10 +8,27 @@
 
 #define FILTERS_AHEAD 8 /* rows of the panel */
 
+/* Taps from t on, one by one. */
+static inline void load_taps(const real *lowest, int all, int t, bool forwards, const int64_t *lane, vec *taps) {
+    for (; t < all; ++t) {
+        vec tap;
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; ++i) tap[i] = lowest[lane[i] + t];
+        taps[forwards ? t : all - 1 - t] = tap;
+    }
+}
+
 /* Fewer than LANES taps, side by side, of LANES filters; more than them may be read, but nothing from `end` on. */
 static inline void load_short_filters(const real *lowest, const real *end, int all, bool forwards, const int64_t *lane,
                                       vec *taps) {
     vec block[CX_LANE_COUNT];
+    const int half = LANES / 2;
+    if (half == 8 && all >= half && all <= half + 2) { /* 3x3 */
+        v_load_half_transposed(lowest, lane, block);
+        for (int t = 0; t < half; ++t) taps[forwards ? t : all - 1 - t] = block[t];
+        load_taps(lowest, all, half, forwards, lane, taps);
+        return;
+    }
     real last[CX_LANE_COUNT] = {0};
 #pragma GCC unroll 1
     for (int i = 0; i < LANES; ++i) {
@@ -44,12 +61,7 @@ static inline void load_filters(const cx_winograd_axis axis[2], const real *w, c
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; ++i) taps[forwards ? t + i : all - 1 - t - i] = block[i];
         }
-        for (; t < all; ++t) {
-            vec tap;
-#pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i) tap[i] = lowest[lane[i] + t];
-            taps[forwards ? t : all - 1 - t] = tap;
-        }
+        load_taps(lowest, all, t, forwards, lane, taps);
         return;
     }
     for (; t < all; ++t) {
@@ -95,23 +107,34 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
     /* Vectors run on from one row of the panel to the next. */
     const int64_t all_filters = kn * width, used = cx_round_up(count, LANES);
     const int64_t most = cx_max((count - 1) * lane_stride, 0) + cx_max((kn - 1) * k_stride, 0);
+    /* Mostly a vector is some whole rows: then all begin alike. */
+    const int64_t together = count == width && LANES % width == 0 ? LANES / width : 0;
+    int64_t same_lane[CX_LANE_COUNT], lane[CX_LANE_COUNT];
+    for (int l = 0; l < LANES; ++l) same_lane[l] = l / width * k_stride + l % width * lane_stride;
     for (int64_t i = 0, row = 0, filter = 0; i < all_filters; i += LANES) {
-        if (filter >= used) {
-            i += width - filter;
-            filter = 0;
-            if (++row == kn) break;
-        }
-        int64_t lane[CX_LANE_COUNT];
-#pragma GCC unroll 1
-        for (int l = 0; l < LANES; ++l) {
-            lane[l] = row * k_stride + cx_min(filter, count - 1) * lane_stride;
+        if (together > 0 && row + together <= kn) {
+            const int64_t from = row * k_stride;
             /* no prefetcher follows so many short pieces of memory */
-            __builtin_prefetch((const real *)w_void + lane[l] + FILTERS_AHEAD * k_stride);
-            if (++filter < width) continue;
-            filter = 0;
-            if (row < kn - 1) ++row;
+            for (int l = 0; l < LANES; ++l)
+                __builtin_prefetch((const real *)w_void + from + same_lane[l] + FILTERS_AHEAD * k_stride);
+            row += together;
+            load_filters(axis, (const real *)w_void + from, tap_stride, same_lane, most - from, taps);
+        } else {
+            if (filter >= used) {
+                i += width - filter;
+                filter = 0;
+                if (++row == kn) break;
+            }
+#pragma GCC unroll 1
+            for (int l = 0; l < LANES; ++l) {
+                lane[l] = row * k_stride + cx_min(filter, count - 1) * lane_stride;
+                __builtin_prefetch((const real *)w_void + lane[l] + FILTERS_AHEAD * k_stride);
+                if (++filter < width) continue;
+                filter = 0;
+                if (row < kn - 1) ++row;
+            }
+            load_filters(axis, w_void, tap_stride, lane, most, taps);
         }
-        load_filters(axis, w_void, tap_stride, lane, most, taps);
         real *dst = (real *)dst_void + i;
         const bool spills = i + LANES > room * width;
         const int64_t step = spills ? LANES : point_step;

@@ -157,20 +157,30 @@ static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_C
 #endif
 }
 
-/* columns[j] lane i = from[offset[i] + j] */
+/* columns[j] lane i = from[offset[i] + j], j < LANES / 2; there is room for LANES */
+static inline __attribute__((always_inline)) void v_load_half_transposed(const real *from, const int64_t *offset,
+                                                                         vec *columns) {
+#if CX_LANE_COUNT == 16 && defined(__AVX512DQ__)
+    /* Halves of two rows meet as they are loaded, which saves the last round. */
+    vec *rows = columns;
+    _Pragma("GCC unroll 8") for (int i = 0; i < 8; ++i) {
+        const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(from + offset[i]));
+        rows[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(from + offset[i + 8]));
+    }
+    v_transpose_fours(8, rows);
+    CX_ROUND(8, 4, CX_LOW4, CX_HIGH4)
+#else
+    for (int i = 0; i < CX_LANE_COUNT; ++i)
+        for (int j = 0; j < CX_LANE_COUNT / 2; ++j) columns[j][i] = from[offset[i] + j];
+#endif
+}
+
+/* The same, j < LANES */
 static inline __attribute__((always_inline)) void v_load_transposed(const real *from, const int64_t *offset,
                                                                     vec columns[CX_LANE_COUNT]) {
 #if CX_LANE_COUNT == 16 && defined(__AVX512DQ__)
-    /* Halves of two rows meet as they are loaded, which saves the last round. */
-    _Pragma("GCC unroll 2") for (int half = 0; half < 16; half += 8) {
-        vec *rows = columns + half;
-        _Pragma("GCC unroll 8") for (int i = 0; i < 8; ++i) {
-            const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(from + offset[i] + half));
-            rows[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(from + offset[i + 8] + half));
-        }
-        v_transpose_fours(8, rows);
-        CX_ROUND(8, 4, CX_LOW4, CX_HIGH4)
-    }
+    v_load_half_transposed(from, offset, columns);
+    v_load_half_transposed(from + 8, offset, columns + 8);
 #else
     _Pragma("GCC unroll 16") for (int i = 0; i < CX_LANE_COUNT; ++i) columns[i] = v_load(from + offset[i]);
     v_transpose(columns);

@@ -18,6 +18,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "gemm/band.h"
+#include <stdlib.h>
+#include <stdio.h>
 
 #define MANY_CHANNELS 32
 
@@ -326,7 +328,8 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         all.p.c.batch = conv->batch;
         cx_gemm_costs(kernels, variant, &all, cost);
     }
-    const int way = cost[CX_GEMM_WAY_CHANNELS] < cost[CX_GEMM_WAY_PIXELS] ? CX_GEMM_WAY_CHANNELS : CX_GEMM_WAY_PIXELS;
+    int way = cost[CX_GEMM_WAY_CHANNELS] < cost[CX_GEMM_WAY_PIXELS] ? CX_GEMM_WAY_CHANNELS : CX_GEMM_WAY_PIXELS;
+if (getenv("WAY")) way=atoi(getenv("WAY"));
     decision->variant = variant | way;
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);

@@ -19,7 +19,8 @@ double cx_gemm_patch_rows_cost(const cx_correlation *c, const cx_kernels *kernel
     const int64_t mr = kernels->gemm.mr, tiles = cx_ceil_div(c->grid[2], mr), least = 8 / kernels->gemm.nv;
     /* as pixels: chains that are missing, and panels that are read once more */
     const double chains = rows * (double)cx_max(tiles * least - c->grid[2], 0);
-    const double panels = 0.5 * (rows * (double)(tiles * mr) - pixels);
+    const double reread = kernels->gemm.nv > 2 ? 0.15 : 0.5; /* which wide tiles have time for */
+    const double panels = reread * (rows * (double)(tiles * mr) - pixels);
     const double idle = chains > panels ? chains : panels;
     const double product =
         idle * k * (double)cx_ceil_div(c->co, kernels->lanes) / (2 * CX_COST_TILE_SHARE) * cx_vector_pace(kernels);
@@ -39,7 +40,9 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
     const double padded = (double)lanes * cx_gemm_vectors_of(kernels, n) + 0.25 * (double)(nr - (n - whole * nr));
     /* short tiles leave FMA latency uncovered: at least about eight chains are needed */
     const double rows = m * vectors < 8 ? 8.0 / (double)vectors : (double)m;
-    double cost = rows * padded * (k + 5) / (2.0 * (double)lanes * CX_COST_TILE_SHARE) * cx_vector_pace(kernels);
+    /* channels are packed once, and their panels read many times */
+    const double share = !channels ? CX_COST_TILE_SHARE : vectors > 2 ? 0.98 : 0.95;
+    double cost = rows * padded * (k + 5) / (2.0 * (double)lanes * share) * cx_vector_pace(kernels);
     const bool kept = variant & CX_GEMM_WEIGHTS_KEPT;
     if (channels) {
         bool band;

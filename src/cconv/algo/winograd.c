@@ -59,6 +59,7 @@ static void turn_taps(cx_correlation *c) {
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
 #define COST_FILTER       90.0  /* of a vector of them, and for each of its points */
+#define COST_FILTER_PAIRS 55.0
 #define COST_FILTER_POINT 1.8
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_PATCHES 0.07  /* of transformed patches past the second-level cache, for each block of channels */
@@ -70,7 +71,9 @@ static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
 
 /* Cycles of transforming a vector of filters, for each point. */
 static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
-    return (COST_FILTER / (double)w->points + COST_FILTER_POINT) * cx_vector_pace(kernels);
+    const bool pairs = (size_t)kernels->lanes * w->size == 64; /* of rows are loaded at a time */
+    return ((pairs ? COST_FILTER_PAIRS : COST_FILTER) / (double)w->points + COST_FILTER_POINT) *
+           cx_vector_pace(kernels);
 }
 
 /*
@@ -187,7 +190,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         const double filters = (double)w->co_width / (double)kernels->lanes;
         const double bytes = k * (double)(w->c.co * w->c.taps[1] * w->c.taps[2]) * (double)w->size;
         cost += points * k * filters * filters_cost(w, kernels);
-        if (bytes > (double)cx_cpu_get()->l3 / 8) cost += bytes * COST_BYTE_OUTSIDE;
+        if (bytes > (double)cx_cpu_get()->l3 / 2) cost += bytes * COST_BYTE_OUTSIDE;
     }
     if (!(w->variant & CX_WINOGRAD_ON_THE_WAY)) {
         const double bytes = (double)cx_winograd_filter_bytes(w) / (double)w->c.groups;

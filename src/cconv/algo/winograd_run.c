@@ -151,7 +151,7 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
                          const char *input, char *scratch) {
     const cx_winograd *w = j->w;
     const size_t size = w->size;
-    const int64_t nr = j->kernels->gemm.nr;
+    const int64_t nr = j->kernels->gemm.nr, real = cx_min(on, w->c.co - o0); /* the others fill up a panel */
     char *products = scratch, *filters = products + w->product_bytes, *transform = filters;
     if (!j->filters) transform += w->filter_bytes;
     for (int64_t k0 = 0; k0 < w->k; k0 += w->k_block) {
@@ -167,11 +167,11 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
                        *v = input + (size_t)(p * w->input_point) * size;
             char *m = products + (size_t)(p * w->product_point) * size;
             if (along_channels(w))
-                multiply(j->kernels, count, v + (size_t)k0 * size, w->input_row, on, u, kn * nr, kn, m, w->product_row,
-                         size, start);
+                multiply(j->kernels, count, v + (size_t)k0 * size, w->input_row, real, u, kn * nr, kn, m,
+                         w->product_row, size, start);
             else
-                multiply(j->kernels, cx_min(on, w->c.co - o0), u, 1, count, v + (size_t)(k0 * nr) * size, w->input_row,
-                         kn, m, w->product_row, size, start);
+                multiply(j->kernels, real, u, 1, count, v + (size_t)(k0 * nr) * size, w->input_row, kn, m,
+                         w->product_row, size, start);
         }
     }
     const cx_correlation *c = &w->c;
@@ -184,10 +184,10 @@ static void run_channels(const job *j, int64_t group, int64_t o0, int64_t on, in
     };
     if (along_channels(w))
         j->kernels->winograd.output_channels(&w->grid, products, w->product_point, w->product_row, first, count, o0,
-                                             cx_min(on, c->co - o0), &result);
+                                             real, &result);
     else
-        j->kernels->winograd.output_tiles(&w->grid, products, w->product_point, w->product_row, first, count, o0,
-                                          cx_min(on, c->co - o0), transform, &result);
+        j->kernels->winograd.output_tiles(&w->grid, products, w->product_point, w->product_row, first, count, o0, real,
+                                          transform, &result);
 }
 
 static cx_winograd_source source_of(const job *j, int64_t group) {

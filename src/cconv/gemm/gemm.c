@@ -29,6 +29,7 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
     const int64_t columns = copy && cx_gemm_one_block(kernels, n) ? cx_round_up(cx_max(n, 1), g->nr) : 3 * g->nr;
     cx_gemm_blocks blocks;
     blocks.kc = cx_even_part(k, cx_max(level / 2 / columns, 64), 8);
+    if (k <= level / 4 / g->nr) blocks.kc = cx_round_up(cx_max(k, 1), 8); /* in one block, while two panels of it fit */
     blocks.nc = cx_even_part(n, level / 2 / blocks.kc, g->nr);
     blocks.mc = cx_even_part(m, level / 4 / blocks.kc, g->mr);
     return blocks;

@@ -65,9 +65,10 @@ cx_gemm_blocks cx_gemm_blocks_for(const cx_kernels *kernels, int64_t m, int64_t 
 /* Whether n columns make one block where rows are copied, so that each row is copied once. */
 bool cx_gemm_one_block(const cx_kernels *kernels, int64_t n);
 
-/* What n columns are cut into so many shares by: panels, or vectors where those are much more even. */
+/* What n columns are cut into so many shares (if any) by: panels, or vectors where those are much more even. */
 static inline int64_t cx_gemm_column_unit(const cx_kernels *kernels, int64_t n, int64_t shares) {
     const int64_t nr = kernels->gemm.nr, lanes = kernels->lanes;
+    if (shares == 0) return nr;
     const int64_t panels = cx_ceil_div(cx_ceil_div(n, nr), shares) * nr;
     return 9 * panels > 10 * cx_ceil_div(cx_ceil_div(n, lanes), shares) * lanes ? lanes : nr;
 }

@@ -195,25 +195,42 @@ static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_
 
 #undef TILE_STEP
 
+/* The first n > 0 lanes. */
+static inline void store_column(real *to, vec v, int64_t n) {
+#ifdef CX_CHEAP_FIRST
+    v_store_first(to, v, n);
+#else
+    enum { HALF = LANES / 2 };
+    real lanes[CX_LANE_COUNT];
+    v_store(lanes, v);
+    if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
+        memcpy(to, lanes, HALF * sizeof *to);
+        memcpy(to + n - HALF, lanes + n - HALF, HALF * sizeof *to);
+    } else {
+        for (int64_t row = 0; row < n; ++row) to[row] = lanes[row];
+    }
+#endif
+}
+
 /* Rows whose elements follow each other in memory, `first` being that of row 0 in a column with the offset 0. */
 static void scatter_columns(const real *tile, int64_t ld, real *first, int64_t rows, const int64_t *column_offset,
                             int64_t columns) {
-    enum { HALF = LANES / 2 };
     for (int64_t i = 0; i < rows; i += LANES, tile += LANES * ld, first += LANES) {
         const int64_t n = rows - i < LANES ? rows - i : LANES;
+        int64_t row[CX_LANE_COUNT]; /* the last one in place of those beyond it */
+        for (int64_t r = 0; r < LANES; ++r) row[r] = (r < n ? r : n - 1) * ld;
         for (int64_t j = 0; j < columns; j += LANES) {
             vec block[CX_LANE_COUNT];
-            for (int64_t row = 0; row < LANES; ++row) block[row] = row < n ? v_load(tile + row * ld + j) : v_zero();
-            v_transpose(block);
-            for (int64_t column = 0; column < LANES && j + column < columns; ++column) {
-                const real *from = (const real *)&block[column];
-                real *to = first + column_offset[j + column];
-                if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
-                    memcpy(to, from, HALF * sizeof *to);
-                    memcpy(to + n - HALF, from + n - HALF, HALF * sizeof *to);
-                } else {
-                    for (int64_t row = 0; row < n; ++row) to[row] = from[row];
-                }
+            v_load_transposed(tile + j, row, block);
+            const int64_t used = columns - j < LANES ? columns - j : LANES;
+            if (n == LANES && used == LANES) {
+#pragma GCC unroll 16
+                for (int column = 0; column < LANES; ++column)
+                    v_store(first + column_offset[j + column], block[column]);
+            } else {
+#pragma GCC unroll 16
+                for (int column = 0; column < LANES; ++column)
+                    if (column < used) store_column(first + column_offset[j + column], block[column], n);
             }
         }
     }

@@ -68,6 +68,10 @@ static inline __attribute__((always_inline)) vec v_load_for(const int uses, cons
 static inline vec v_zero(void) { return (vec){0}; }
 static inline vec v_splat(real x) { return x - (vec){0}; }
 
+#ifdef CX_X86_MASKS
+#define CX_CHEAP_FIRST /* the next two are one instruction */
+#endif
+
 /* The first n < LANES elements; the rest is zero. Touches nothing past them. */
 static inline vec v_load_first(const real *p, int64_t n) {
 #ifdef CX_X86_MASKS

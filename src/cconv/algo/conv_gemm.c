@@ -18,8 +18,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "gemm/band.h"
-#include <stdlib.h>
-#include <stdio.h>
 
 #define MANY_CHANNELS 32
 
@@ -328,8 +326,7 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         all.p.c.batch = conv->batch;
         cx_gemm_costs(kernels, variant, &all, cost);
     }
-    int way = cost[CX_GEMM_WAY_CHANNELS] < cost[CX_GEMM_WAY_PIXELS] ? CX_GEMM_WAY_CHANNELS : CX_GEMM_WAY_PIXELS;
-if (getenv("WAY")) way=atoi(getenv("WAY"));
+    const int way = cost[CX_GEMM_WAY_CHANNELS] < cost[CX_GEMM_WAY_PIXELS] ? CX_GEMM_WAY_CHANNELS : CX_GEMM_WAY_PIXELS;
     decision->variant = variant | way;
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);

@@ -71,6 +71,13 @@ void cx_pack_weights(const cx_correlation *c, const cx_kernels *kernels, bool pa
 bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                         const cx_tensors *tensors, void *workspace);
+/* The patches of x that meet the pixels of y. */
+void cx_gemm_weight_patches(const cx_conv *conv, const void *x, int64_t group, size_t size, cx_patches *patches);
+
+/* Another way, with the same bits: conv_gemm_weight_band.c. False, with a reason, where it does not apply. */
+bool cx_gemm_weight_band_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
+void cx_gemm_weight_band_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                             const cx_tensors *tensors, void *workspace);
 
 /*
  * The input gradient of few input channels: conv_gemm_spread.c. False where it does not apply. The cost that is asked for

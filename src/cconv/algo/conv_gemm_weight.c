@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
+#define WAY_BAND 1 /* of a decision's variants */
+
 typedef struct job {
     const cx_kernels *kernels;
     const cx_conv *conv;
@@ -19,16 +21,15 @@ typedef struct job {
     int64_t n_tasks, m_tasks;
 } job;
 
-static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *gemm) {
-    const cx_conv *conv = j->conv;
+void cx_gemm_weight_patches(const cx_conv *conv, const void *x, int64_t group, size_t size, cx_patches *patches) {
     const cx_reach reach = cx_reach_of(&conv->x, conv->batch, conv->in_channels * conv->groups, conv->in);
     *patches = (cx_patches){
-        .base = cx_at(j->tensors->x, group * conv->in_channels * conv->x.channel, j->size),
+        .base = cx_at(x, group * conv->in_channels * conv->x.channel, size),
         .stride = conv->x,
         .channels = conv->in_channels,
         .mode = conv->padding_mode,
-        .begin = cx_at(j->tensors->x, reach.low, j->size),
-        .end = cx_at(j->tensors->x, reach.high + 1, j->size),
+        .begin = cx_at(x, reach.low, size),
+        .end = cx_at(x, reach.high + 1, size),
     };
     for (int d = 0; d < 3; ++d) {
         patches->extent[d] = conv->in[d];
@@ -38,6 +39,11 @@ static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *g
         patches->taps[d] = conv->kernel[d];
         patches->tap_step[d] = conv->dilation[d];
     }
+}
+
+static void gemm_of(const job *j, int64_t group, cx_patches *patches, cx_gemm *gemm) {
+    const cx_conv *conv = j->conv;
+    cx_gemm_weight_patches(conv, j->tensors->x, group, j->size, patches);
     /*
      * side-by-side channels are copied as they are; otherwise the order of the weights lets rows of the result be
      * stored whole
@@ -118,6 +124,12 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
     const double stretches = k / (double)conv->out[2] + k / 128; /* of grid rows that are packed at a time */
     cost += (double)cx_ceil_div(gemm.n, kernels->gemm.nr) * stretches * CX_COST_LOCATE_ROW;
     decision->cost = (cost + CX_COST_GROUP) * (double)conv->groups;
+    cx_decision band = {0};
+    if (cx_gemm_weight_band_decide(conv, kernels, threads, &band) && band.cost < decision->cost) {
+        *decision = band;
+        decision->variant = WAY_BAND;
+        return true;
+    }
     decision->threads = cx_threads_for(decision->cost, threads);
     decision->thread_bytes = cx_align_up(cx_gemm_scratch(kernels, &gemm, blocks_of(kernels, &gemm)));
     decision->shared_bytes = 0;
@@ -129,6 +141,10 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
 
 void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                         const cx_tensors *tensors, void *workspace) {
+    if (decision->variant == WAY_BAND) {
+        cx_gemm_weight_band_run(conv, kernels, decision, tensors, workspace);
+        return;
+    }
     job j = {
         .kernels = kernels,
         .conv = conv,

@@ -26,6 +26,7 @@ SELECTION = (
     "test_nonfinite.py::test_no_activation_hides_a_nan",
     "test_winograd.py",
     "test_depthwise_channels_last.py",
+    "test_wide_kernels.py",
 )
 
 

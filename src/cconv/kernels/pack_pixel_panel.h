@@ -46,7 +46,7 @@ typedef struct place {
     int64_t low, high; /* channels whose vector loads stay inside the tensor; the others go lane by lane */
     int64_t src[2];    /* of lane 0, although that lane may be masked off */
     union {
-        vec_bits mask[2];
+        vec_mask mask[2];
         int64_t lane[CX_LANE_COUNT]; /* NO_PLACE for a zero */
     };
 } place;
@@ -122,8 +122,8 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
     }
     if (pieces == 1) at->src[1] = at->src[0];
     at->kind = pieces == 1 && high[0] - low[0] == LANES ? PLACE_WHOLE : PLACE_MASKED;
-    at->mask[0] = v_lanes_between(low[0], high[0]);
-    at->mask[1] = v_lanes_between(low[1], high[1]);
+    at->mask[0] = v_mask_between(low[0], high[0]);
+    at->mask[1] = v_mask_between(low[1], high[1]);
     if (pieces == 0) { /* nothing is kept of what is loaded: any valid address, or none */
         at->low = at->high = 0;
         at->kind = PLACE_LANES;
@@ -160,11 +160,9 @@ static inline __attribute__((always_inline)) void copy_channels_located(const cx
         }
         return;
     }
-    const vec_bits mask0 = at->mask[0], mask1 = at->mask[1];
-    for (int64_t c = low; c < high; ++c, src0 += stride, src1 += stride, dst += dst_stride) {
-        const vec_bits a = (vec_bits)load_step(src0, step) & mask0, b = (vec_bits)load_step(src1, step) & mask1;
-        v_store(dst, (vec)(a | b));
-    }
+    const vec_mask mask0 = at->mask[0], mask1 = at->mask[1];
+    for (int64_t c = low; c < high; ++c, src0 += stride, src1 += stride, dst += dst_stride)
+        v_store(dst, v_join(mask0, load_step(src0, step), mask1, load_step(src1, step)));
 }
 
 /* One vector of pixels, one tap, channels [c, c + channels); dst is of channel c. */
@@ -198,10 +196,15 @@ typedef struct whole_vector {
     int64_t src, to;
 } whole_vector;
 
-typedef struct other_vector {
+typedef struct masked_vector {
+    vec_mask mask[2];
+    int64_t src[2], to;
+} masked_vector;
+
+typedef struct lane_vector {
     place at;
     int64_t to;
-} other_vector;
+} lane_vector;
 
 typedef struct located_panel {
     segment segments[GEMM_NR];
@@ -211,7 +214,8 @@ typedef struct located_panel {
     int whole_count, masked_count, lane_count, line_count;
     int64_t line[2 * TAP_CHUNK]; /* to fetch ahead: the ends of what each row of taps reads */
     whole_vector whole[TAP_CHUNK * GEMM_NV];
-    other_vector other[TAP_CHUNK * GEMM_NV]; /* masked ones from the front, those of single lanes from the back */
+    masked_vector masked[TAP_CHUNK * GEMM_NV];
+    lane_vector lanes[TAP_CHUNK * GEMM_NV];
 } located_panel;
 
 /* A whole panel of one grid row that no tap takes outside the tensor, nor a vector load past the row. */
@@ -265,7 +269,7 @@ static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, i
             const int64_t to = t * GEMM_NR + v * LANES;
             locate_vector(p, runs, panel->count, v * LANES, &at);
             if (at.kind == PLACE_LANES) {
-                panel->other[TAP_CHUNK * GEMM_NV - ++panel->lane_count] = (other_vector){at, to};
+                panel->lanes[panel->lane_count++] = (lane_vector){at, to};
                 continue;
             }
             if (at.low > panel->low) panel->low = at.low;
@@ -273,7 +277,8 @@ static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, i
             if (at.kind == PLACE_WHOLE)
                 panel->whole[panel->whole_count++] = (whole_vector){at.src[0], to};
             else
-                panel->other[panel->masked_count++] = (other_vector){at, to};
+                panel->masked[panel->masked_count++] =
+                    (masked_vector){{at.mask[0], at.mask[1]}, {at.src[0], at.src[1]}, to};
             if ((v == 0 || v == GEMM_NV - 1) && (tap[2] == 0 || t == 0))
                 panel->line[panel->line_count++] = v ? at.src[1] + LANES - 1 : at.src[0];
         }
@@ -289,13 +294,11 @@ static inline __attribute__((always_inline)) void pack_channel(const located_pan
     for (int i = 0; i < panel->whole_count; ++i)
         v_store(dst + panel->whole[i].to, load_step(channel + panel->whole[i].src, step));
     for (int i = 0; i < panel->masked_count; ++i) {
-        const place *at = &panel->other[i].at;
-        const vec_bits a = (vec_bits)load_step(channel + at->src[0], step) & at->mask[0];
-        const vec_bits b = (vec_bits)load_step(channel + at->src[1], step) & at->mask[1];
-        v_store(dst + panel->other[i].to, (vec)(a | b));
+        const masked_vector *v = &panel->masked[i];
+        const vec a = load_step(channel + v->src[0], step), b = load_step(channel + v->src[1], step);
+        v_store(dst + v->to, v_join(v->mask[0], a, v->mask[1], b));
     }
-    for (int i = TAP_CHUNK * GEMM_NV - panel->lane_count; i < TAP_CHUNK * GEMM_NV; ++i)
-        copy_lanes(&panel->other[i].at, channel, dst + panel->other[i].to);
+    for (int i = 0; i < panel->lane_count; ++i) copy_lanes(&panel->lanes[i].at, channel, dst + panel->lanes[i].to);
 }
 
 /* Rows of one channel that is not safe. */

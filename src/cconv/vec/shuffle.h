@@ -106,6 +106,26 @@ static inline vec_bits v_lanes_between(int low, int high) {
 #endif
 }
 
+/* Which lanes count, in the form that takes least memory. */
+#if CX_LANE_COUNT * (1 + CX_F64) == 16 && defined(__AVX512DQ__)
+typedef __mmask16 vec_mask;
+static inline vec_mask v_mask_between(int low, int high) { return (vec_mask)(((1u << high) - 1) & ~((1u << low) - 1)); }
+#else
+typedef vec_bits vec_mask;
+static inline vec_mask v_mask_between(int low, int high) { return v_lanes_between(low, high); }
+#endif
+
+/* Lanes of a and of b where their masks, which have none in common, say so; zero elsewhere. */
+static inline vec v_join(vec_mask of_a, vec a, vec_mask of_b, vec b) {
+#if CX_LANE_COUNT == 16 && defined(__AVX512DQ__)
+    return _mm512_mask_mov_ps(_mm512_maskz_mov_ps(of_a, a), of_b, b);
+#elif CX_LANE_COUNT == 8 && CX_F64 && defined(__AVX512DQ__)
+    return _mm512_mask_mov_pd(_mm512_maskz_mov_pd((__mmask8)of_a, a), (__mmask8)of_b, b);
+#else
+    return (vec)(((vec_bits)a & of_a) | ((vec_bits)b & of_b));
+#endif
+}
+
 /* Lane i is lane index[i] of v. */
 static inline vec v_permute(vec v, vec_bits index) {
 #if CX_LANE_COUNT == 1

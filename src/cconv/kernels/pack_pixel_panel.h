@@ -29,6 +29,7 @@ static inline void next_tap(const cx_patches *p, int64_t tap[3]) {
 typedef enum place_kind {
     PLACE_WHOLE, /* one load */
     PLACE_MASKED,
+    PLACE_ZEROS,
     PLACE_LANES
 } place_kind;
 
@@ -124,10 +125,10 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
     at->kind = pieces == 1 && high[0] - low[0] == LANES ? PLACE_WHOLE : PLACE_MASKED;
     at->mask[0] = v_mask_between(low[0], high[0]);
     at->mask[1] = v_mask_between(low[1], high[1]);
-    if (pieces == 0) { /* nothing is kept of what is loaded: any valid address, or none */
-        at->low = at->high = 0;
-        at->kind = PLACE_LANES;
-        for (int i = 0; i < LANES; ++i) at->lane[i] = NO_PLACE;
+    if (pieces == 0) { /* nothing is loaded */
+        at->kind = PLACE_ZEROS;
+        at->low = 0;
+        at->high = p->channels;
         return;
     }
     find_safe_channels(p, pieces, step * LANES, at);
@@ -158,6 +159,10 @@ static inline __attribute__((always_inline)) void copy_channels_located(const cx
             __builtin_prefetch(src0 + ahead);
             v_store(dst, load_step(src0, step));
         }
+        return;
+    }
+    if (at->kind == PLACE_ZEROS) {
+        for (int64_t c = low; c < high; ++c, dst += dst_stride) v_store(dst, v_zero());
         return;
     }
     const vec_mask mask0 = at->mask[0], mask1 = at->mask[1];
@@ -211,10 +216,11 @@ typedef struct located_panel {
     int count;
     int64_t t0, taps;  /* located */
     int64_t low, high; /* channels that are safe in every place */
-    int whole_count, masked_count, lane_count, line_count;
+    int whole_count, masked_count, zero_count, lane_count, line_count;
     int64_t line[2 * TAP_CHUNK]; /* to fetch ahead: the ends of what each row of taps reads */
     whole_vector whole[TAP_CHUNK * GEMM_NV];
     masked_vector masked[TAP_CHUNK * GEMM_NV];
+    int64_t zeros_to[TAP_CHUNK * GEMM_NV];
     lane_vector lanes[TAP_CHUNK * GEMM_NV];
 } located_panel;
 
@@ -257,7 +263,7 @@ static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, i
     panel->taps = taps;
     panel->low = 0;
     panel->high = p->channels;
-    panel->whole_count = panel->masked_count = panel->lane_count = panel->line_count = 0;
+    panel->whole_count = panel->masked_count = panel->zero_count = panel->lane_count = panel->line_count = 0;
     if (is_interior(p, panel)) {
         locate_interior(p, panel, t0, taps);
         return;
@@ -270,6 +276,10 @@ static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, i
             locate_vector(p, runs, panel->count, v * LANES, &at);
             if (at.kind == PLACE_LANES) {
                 panel->lanes[panel->lane_count++] = (lane_vector){at, to};
+                continue;
+            }
+            if (at.kind == PLACE_ZEROS) {
+                panel->zeros_to[panel->zero_count++] = to;
                 continue;
             }
             if (at.low > panel->low) panel->low = at.low;
@@ -298,6 +308,7 @@ static inline __attribute__((always_inline)) void pack_channel(const located_pan
         const vec a = load_step(channel + v->src[0], step), b = load_step(channel + v->src[1], step);
         v_store(dst + v->to, v_join(v->mask[0], a, v->mask[1], b));
     }
+    for (int i = 0; i < panel->zero_count; ++i) v_store(dst + panel->zeros_to[i], v_zero());
     for (int i = 0; i < panel->lane_count; ++i) copy_lanes(&panel->lanes[i].at, channel, dst + panel->lanes[i].to);
 }
 

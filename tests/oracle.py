@@ -86,7 +86,9 @@ def _group(array, axis, groups, g):
 
 def _mix(matrix, x):
     """The channels of x (N, C, ...) mapped by a matrix (O, C) at each place."""
-    return (matrix @ x.reshape(*x.shape[:2], math.prod(x.shape[2:]))).reshape(x.shape[0], len(matrix), *x.shape[2:])
+    with np.errstate(invalid="ignore"):  # NaN and infinity are asked for; whether NumPy warns depends on its kernels
+        mixed = matrix @ x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    return mixed.reshape(x.shape[0], len(matrix), *x.shape[2:])
 
 
 def _products(a, b):

@@ -11,7 +11,8 @@
 #include "gemm/stack.h"
 
 #define MOST_DILATION ((int64_t)1 << 40) /* places that a patch reaches then still fit 64 bits */
-#define FEW_PANELS    4                  /* of tiles: these may be one block, shared */
+#define FEW_TILES     32 /* a block has at least about so many, though it leave the second-level cache */
+#define FEW_PANELS    4  /* of tiles: these may be one block, shared */
 
 /* ---- Set-up ---------------------------------------------------------------------------------------------------- */
 
@@ -101,7 +102,8 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     w->k_block = cx_even_part(w->k, 128, 8);
     w->co_block = cx_even_part(w->co_width, (channels ? 3 : 4) * co_unit, co_unit);
     const int64_t most = shared ? w->tiles : l2 / 2 / (w->points * w->k * size);
-    w->block = cx_even_part(w->tiles, cx_min(cx_max(most, 2 * g->nr), 4 * g->nr), w->tile_unit);
+    const int64_t least = cx_round_up(FEW_TILES, channels ? g->mr : g->nr);
+    w->block = cx_even_part(w->tiles, cx_min(cx_max(most, least), 4 * g->nr), w->tile_unit);
     if (shared) w->block = cx_round_up(cx_max(w->tiles, 1), w->tile_unit);
     if (channels) {
         w->input_row = cx_round_up(w->k, 16) + 16;

@@ -167,26 +167,8 @@ static bool indices_fit(const cx_pool *p) {
            (p->dtype == CONVX_FLOAT64 || places < INT32_MAX);
 }
 
-static int64_t taps_of(const cx_pool_axis *a) {
-    int64_t taps = 0;
-    for (int64_t o = 0; o < a->out; ++o) taps += a->windows[o].count;
-    return taps;
-}
-
 static bool is_stack(const cx_pool_job *job, const cx_pool_side *side, const int64_t extent[3]) {
     return cx_pool_is_solid(side, extent, 1) && cx_pool_follows(side, job->batch, job->planes, cx_count3(extent));
-}
-
-/* Whether a few planes at a time find room in the cache, and their windows share few places. */
-static bool in_groups(const cx_pool_job *job) {
-    const cx_pool_axis *a = job->axis;
-    const int64_t in[3] = {a[0].in, a[1].in, a[2].in}, out[3] = {a[0].out, a[1].out, a[2].out};
-    const int64_t lanes = job->kernels->lanes, unit = cx_pool_group(job), most = 131072 / (unit * (int64_t)job->size);
-    int64_t taps;
-    return job->unit == 1 && lanes > 1 && job->batch * job->planes >= unit && is_stack(job, &job->from, in) &&
-           is_stack(job, &job->to, out) && (!job->index.data || is_stack(job, &job->index, out)) &&
-           cx_count3(in) <= most && cx_count3(out) <= most && cx_mul(taps_of(&a[0]), taps_of(&a[1]), &taps) &&
-           cx_mul(taps, taps_of(&a[2]), &taps) && taps <= 6 * (cx_count3(in) + cx_count3(out));
 }
 
 /* Planes of single places that lie one after another, of which each gives one value: a few at a time. */
@@ -247,7 +229,7 @@ convx_status cx_pool_forward(const cx_pool *p, const cx_pool_tensors *t) {
     job.from = cx_pool_side_of(p, &p->x, p->in, unit, t->x);
     job.to = cx_pool_side_of(p, &p->y, p->out, unit, t->result);
     if (t->found) job.index = cx_pool_side_of(p, &p->index, p->out, unit, t->found);
-    const bool rows = in_rows(&job), groups = !rows && in_groups(&job);
+    const bool rows = in_rows(&job), groups = !rows && cx_pool_in_groups(&job);
     if (!rows && !groups) merge_global(&job);
     convx_status status = CONVX_OK;
     if (rows)
@@ -390,7 +372,7 @@ static convx_status average_backward(const cx_pool *p, const cx_pool_tensors *t)
                         share_row, &run);
         job.from = to;
     }
-    const bool groups = in_groups(&job);
+    const bool groups = cx_pool_in_groups(&job);
     if (groups) backward_axis(p, 2, cx_pool_group(&job), job.axis[2].windows, &job.axis[2]);
     status = is_global(&job) ? repeat_planes(&job) : groups ? cx_pool_groups(&job) : cx_pool_planes(&job);
 done:

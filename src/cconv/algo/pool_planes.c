@@ -17,9 +17,9 @@ typedef struct geometry {
     cx_pool_job *job;
     bool rows_first;          /* along the rows, then down the columns */
     bool columns;             /* which are sliding windows of many rows */
-    bool repeats;             /* each place of a row goes to as many places of the result as the spacing says */
+    bool repeats;             /* each place of a row goes to some places side by side */
     bool reduces;             /* a plane is one row, and that one window */
-    bool folds;               /* windows along rows are side by side, of 2, 4, 8 ... places */
+    bool folds;               /* windows along rows are side by side */
     bool direct;              /* windows that share few places, of vectors of channels: straight from the tensor */
     int64_t width, out_width; /* elements of a row */
     int64_t before, row;      /* padding in front, and the whole row in scratch memory */
@@ -437,7 +437,7 @@ static void set_rows(geometry *g) {
     if (a->sliding)
         places = cx_max(places, (a->out - 1) * a->stride - a->pad + g->before + (a->kernel - 1) * a->tap + 1);
     g->row = places * job->unit + 2 * job->kernels->lanes;
-    g->repeats = a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
+    g->repeats = cx_pool_repeats(job);
     int64_t taps = 0;
     for (int64_t o = 0; o < a->out; ++o) taps += a->windows[o].count;
     /* Few places are read twice, and no row of results is like the one before; or there is little to read anyway. */
@@ -445,8 +445,7 @@ static void set_rows(geometry *g) {
     g->direct = job->unit > 1 && job->unit >= job->kernels->lanes &&
                 ((taps <= 2 * a->in && a->out <= a->in && most <= 16) ||
                  (most <= 4 && most_taps(a) <= 4 && most_taps(&job->axis[0]) * most * most_taps(a) <= 4));
-    g->folds = a->sliding && job->unit == 1 && job->op != CX_POOL_ARGMAX && a->tap == 1 && a->kernel == a->stride &&
-               a->kernel > 1 && (a->kernel & (a->kernel - 1)) == 0;
+    g->folds = cx_pool_folds(job);
     g->reduces = job->unit == 1 && a->windows[0].count == a->in && job->from.dense && a->tap == 1 &&
                  job->op != CX_POOL_ARGMAX && is_single(&job->axis[0]) && is_single(&job->axis[1]) && a->out == 1;
     g->pitch = cx_round_up(g->out_width, (int64_t)CX_POOL_TILE * job->kernels->lanes);

@@ -53,11 +53,30 @@ typedef struct cx_pool_job {
 convx_status cx_pool_planes(cx_pool_job *job);
 
 /*
- * The same for small planes of single places, side by side in every tensor: a few at a time are transposed, so that their
- * places are vectors. At least cx_pool_group planes; windows along rows as tables, without spacing.
+ * The same for planes of single places, one after another in every tensor, whose windows share few places: a few planes at a time
+ * are transposed, block by block, so that their places are vectors. Windows along rows as tables, without spacing.
  */
+bool cx_pool_in_groups(const cx_pool_job *job);
 convx_status cx_pool_groups(const cx_pool_job *job);
-static inline int64_t cx_pool_group(const cx_pool_job *job) { return 2 * (int64_t)job->kernels->lanes; }
+
+/* Whether windows along rows are side by side, of 2, 4, 8 ... places. */
+static inline bool cx_pool_folds(const cx_pool_job *job) {
+    const cx_pool_axis *a = &job->axis[2];
+    return a->sliding && job->unit == 1 && job->op != CX_POOL_ARGMAX && a->tap == 1 && a->spacing == 1 &&
+           a->kernel == a->stride && a->kernel > 1 && (a->kernel & (a->kernel - 1)) == 0;
+}
+
+/* Whether each place of a row goes to as many places of the result as the spacing says. */
+static inline bool cx_pool_repeats(const cx_pool_job *job) {
+    const cx_pool_axis *a = &job->axis[2];
+    return a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
+}
+
+/* Planes that go together: two vectors of them, if there are so many. It does not depend on the batch, if one vector is filled. */
+static inline int64_t cx_pool_group(const cx_pool_job *job) {
+    const int64_t lanes = job->kernels->lanes, planes = job->planes < lanes ? job->batch * job->planes : job->planes;
+    return planes < 2 * lanes ? lanes : 2 * lanes;
+}
 
 /* The windows of one row of results, of a plane with these strides of depth, rows, places; where to is left open. */
 cx_pool_places cx_pool_row(const cx_pool_job *job, const void *plane, const int64_t strides[3], int64_t d, int64_t h);

@@ -11,6 +11,7 @@
 
 enum {
     band_bytes = 131072, /* of a quarter of a second-level cache, as other tensors go through it too */
+    cleared_bytes = 16384, /* at a time, that the first-level cache still holds when values come */
     task_elements = 32768,
     least_elements = 65536, /* less is not worth a thread's while */
     most_listed = 64,       /* places of a window */
@@ -266,12 +267,16 @@ static void task(void *context, int64_t index, int worker) {
     (void)worker;
     if (run->follows && run->unit == 1 && run->bands == 1) {
         const place_range range = {0, places};
-        void *x = cx_at_mut(run->gx.data, first * places, run->size);
-        const int64_t n = cx_count3(run->out), *at = (const int64_t *)run->index.data + first * n;
-        const void *y = cx_at(run->y.data, first * n, run->size);
-        memset(x, 0, (size_t)((end - first) * places) * run->size);
-        note(run, (run->size == sizeof(double) ? f64_scatter_planes : f32_scatter_planes)(run->runs, x, at, y, n,
-                                                                                          &range, end - first));
+        const int64_t n = cx_count3(run->out), few = cx_max(1, cleared_bytes / (places * (int64_t)run->size));
+        for (int64_t plane = first; plane < end; plane += few) {
+            const int64_t planes = cx_min(few, end - plane);
+            void *x = cx_at_mut(run->gx.data, plane * places, run->size);
+            const int64_t *at = (const int64_t *)run->index.data + plane * n;
+            const void *y = cx_at(run->y.data, plane * n, run->size);
+            memset(x, 0, (size_t)(planes * places) * run->size);
+            note(run, (run->size == sizeof(double) ? f64_scatter_planes : f32_scatter_planes)(run->runs, x, at, y, n,
+                                                                                              &range, planes));
+        }
         return;
     }
     for (int64_t piece = first; piece < end; ++piece) {

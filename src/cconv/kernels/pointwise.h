@@ -43,12 +43,12 @@ static inline vec gelu(vec x) {
     const real farthest = (real)14.5;
     const real_unsigned upper_half = ~(((real_unsigned)1 << 12) - 1);
 #endif
-    const vec half = v_splat((real)0.5), magnitude = magnitude_of(x), t = v_at_most(magnitude, v_splat(farthest));
+    const vec t = v_at_most(magnitude_of(x), v_splat(farthest));
     const vec high = (vec)((vec_unsigned)t & (upper_half - (vec_unsigned){0}));
     const vec power = v_half_exp(high * high, (t - high) * (t + high));
     const vec_quotient ratio = v_mills_ratio(t);
     const vec lost = t * power * ratio.over / ratio.under;
-    return half * x + half * magnitude - lost; /* minus infinity becomes NaN, as in x Phi(x) */
+    return x - v_at_most(x, v_zero()) - lost; /* minus infinity becomes NaN, as in x Phi(x) */
 }
 
 static inline vec gelu_slope(vec x) {

@@ -125,26 +125,32 @@ POOL_INLINE void pool_columns_of(const cx_pool_op op, cx_pool_place to, cx_pool_
     for (int64_t j = 0; j < n; j += tile) {
         for (int64_t first = 0; first < rows; first += taps) {
             pool_item run[CX_POOL_TILE];
+#pragma GCC unroll 2
             for (int v = 0; v < CX_POOL_TILE; ++v) {
                 run[v] = pool_load(op, from, (first + taps - 1) * step + j + v * LANES);
                 pool_store(op, work, (taps - 1) * tile + v * LANES, run[v]);
             }
             for (int64_t r = taps - 2; r >= 0; --r)
+#pragma GCC unroll 2
                 for (int v = 0; v < CX_POOL_TILE; ++v) {
                     run[v] = pool_combine(op, pool_load(op, from, (first + r) * step + j + v * LANES), run[v]);
                     pool_store(op, work, r * tile + v * LANES, run[v]);
                 }
             if (first % stride == 0)
+#pragma GCC unroll 2
                 for (int v = 0; v < CX_POOL_TILE; ++v)
                     pool_store(op, to, first / stride * step + j + v * LANES, run[v]);
             const int64_t end = rows - first < taps ? rows - first : taps;
+#pragma GCC unroll 2
             for (int v = 0; v < CX_POOL_TILE; ++v)
                 run[v] = (pool_item){v_splat(op == CX_POOL_SUM ? 0 : -(real)__builtin_inff()), {0}};
             for (int64_t r = 1; r < end; ++r) {
+#pragma GCC unroll 2
                 for (int v = 0; v < CX_POOL_TILE; ++v)
                     run[v] =
                         pool_combine(op, run[v], pool_load(op, from, (first + taps + r - 1) * step + j + v * LANES));
                 if ((first + r) % stride != 0) continue;
+#pragma GCC unroll 2
                 for (int v = 0; v < CX_POOL_TILE; ++v)
                     pool_store(op, to, (first + r) / stride * step + j + v * LANES,
                                pool_combine(op, pool_load(op, work, r * tile + v * LANES), run[v]));
@@ -206,9 +212,9 @@ POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
         const int64_t taps = s->count[0] * s->count[1] * w.count;
         if (op != CX_POOL_ARGMAX && taps > 0 && taps <= 4) {
             int64_t offset[4], k = 0;
-            for (int64_t i = 0; i < s->count[0]; ++i)
-                for (int64_t j = 0; j < s->count[1]; ++j)
-                    for (int64_t t = 0; t < w.count; ++t)
+            for (int64_t t = 0; t < w.count; ++t) /* as elsewhere: down the columns first */
+                for (int64_t i = 0; i < s->count[0]; ++i)
+                    for (int64_t j = 0; j < s->count[1]; ++j)
                         offset[k++] = i * s->step[0] + j * s->step[1] + t * s->step[2];
             pool_few_taps(op, (real *)s->to.value + o * s->to_step, (const real *)s->from + w.first * s->place, offset,
                           taps, unit, (real)by, power);
@@ -219,6 +225,7 @@ POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
             const real *first = (const real *)s->from + w.first * s->place + c;
             /* Before all taps: as if it were the first, which so keeps its index. */
             pool_item run[2];
+#pragma GCC unroll 2
             for (int v = 0; v < 2; ++v) {
                 run[v].value = v_splat(op == CX_POOL_SUM ? 0 : -(real)__builtin_inff());
                 run[v].index = (vec_bits){0} + (real_bits)(none ? -1 : s->index + w.first);
@@ -232,18 +239,23 @@ POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
                         x += step;
                         t = 1;
                         for (; t + 4 <= inner; t += 4, x += 4 * step)
+#pragma GCC unroll 2
                             for (int v = 0; v < 2; ++v)
                                 row[v] += (v_load(x + v * second) + v_load(x + step + v * second)) +
                                           (v_load(x + 2 * step + v * second) + v_load(x + 3 * step + v * second));
                         for (; t < inner; ++t, x += step)
+#pragma GCC unroll 2
                             for (int v = 0; v < 2; ++v) row[v] += v_load(x + v * second);
+#pragma GCC unroll 2
                         for (int v = 0; v < 2; ++v) run[v].value += row[v];
                     } else {
                         for (; t < inner; ++t, x += step, index += index_step)
+#pragma GCC unroll 2
                             for (int v = 0; v < 2; ++v)
                                 run[v] = pool_combine(op, run[v], pool_at(op, x + v * second, index));
                     }
                 }
+#pragma GCC unroll 2
             for (int v = 0; v < 2; ++v) {
                 const int64_t at = c + v * second;
                 if (op == CX_POOL_SUM)
@@ -274,17 +286,25 @@ static void pool_transpose(void *to, int64_t to_step, const void *from, int64_t 
             for (int64_t i = 0; i < rows; ++i) memcpy(y + j * to_step + i, x + i * from_step + j, sizeof(real));
         return;
     }
-    /* The last block of a side may overlap the one before. */
-    for (int64_t r = 0; r < rows; r += LANES)
-        for (int64_t c = 0; c < columns; c += LANES) {
-            const int64_t i = r + LANES > rows ? rows - LANES : r, j = c + LANES > columns ? columns - LANES : c;
-            vec block[CX_LANE_COUNT];
+    /*
+     * Along the longer side, from few rows at a time; to as many as a line of the cache has elements. The last block of a side may
+     * overlap the one before.
+     */
+    enum { line = 64 / sizeof(real) };
+    const bool tall = rows > columns;
+    const int64_t most = tall ? rows : columns, least = tall ? columns : rows, side = tall ? line : LANES;
+    for (int64_t first = 0; first < least; first += side)
+        for (int64_t a = 0; a < most; a += LANES)
+            for (int64_t b = first; b < least && b < first + side; b += LANES) {
+                const int64_t near = b + LANES > least ? least - LANES : b, far = a + LANES > most ? most - LANES : a;
+                const int64_t i = tall ? far : near, j = tall ? near : far;
+                vec block[CX_LANE_COUNT];
 #pragma GCC unroll 16
-            for (int v = 0; v < LANES; ++v) block[v] = v_load(x + (i + v) * from_step + j);
-            v_transpose(block);
+                for (int v = 0; v < LANES; ++v) block[v] = v_load(x + (i + v) * from_step + j);
+                v_transpose(block);
 #pragma GCC unroll 16
-            for (int v = 0; v < LANES; ++v) v_store(y + (j + v) * to_step + i, block[v]);
-        }
+                for (int v = 0; v < LANES; ++v) v_store(y + (j + v) * to_step + i, block[v]);
+            }
 }
 
 static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {
@@ -372,18 +392,22 @@ static void pool_reduce(cx_pool_op op, void *to, const void *from, int64_t n) {
     if (n >= chains * LANES) {
         const cx_pool_place all = {(void *)(uintptr_t)from, NULL, 0};
         pool_item run[chains];
+#pragma GCC unroll 4
         for (int v = 0; v < chains; ++v) run[v] = pool_load(CX_POOL_SUM, all, v * LANES);
         if (op == CX_POOL_SUM)
             for (i = chains * LANES; i + chains * LANES <= n; i += chains * LANES)
+#pragma GCC unroll 4
                 for (int v = 0; v < chains; ++v)
                     run[v] = pool_combine(CX_POOL_SUM, run[v], pool_load(CX_POOL_SUM, all, i + v * LANES));
         else
             for (i = chains * LANES; i + chains * LANES <= n; i += chains * LANES)
+#pragma GCC unroll 4
                 for (int v = 0; v < chains; ++v)
                     run[v] = pool_combine(CX_POOL_MAX, run[v], pool_load(CX_POOL_MAX, all, i + v * LANES));
         if (op == CX_POOL_SUM) {
             result = v_sum((run[0].value + run[1].value) + (run[2].value + run[3].value));
         } else {
+#pragma GCC unroll 4
             for (int v = 1; v < chains; ++v) run[0] = pool_combine(CX_POOL_MAX, run[0], run[v]);
             real lanes[CX_BYTES / sizeof(real)];
             v_store(lanes, run[0].value);
@@ -486,6 +510,7 @@ POOL_INLINE vec_bits pool_low(const int64_t *index, vec_bits *seen) {
 POOL_INLINE vec_bits pool_take(const int vectors, const cx_pool_matches *s, real *x, const int64_t *index,
                                const real *y, int64_t first, vec_bits *seen) {
     vec_bits at[4], value[4], taken = {0};
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
         at[v] = pool_low(index + v * LANES, seen) - (real_bits)first;
         value[v] = (vec_bits)(v_load(y + v * LANES) + v_zero()); /* no negative zeros */
@@ -493,6 +518,7 @@ POOL_INLINE vec_bits pool_take(const int vectors, const cx_pool_matches *s, real
     const cx_pool_tap *tap = s->taps, *const fresh = tap + s->fresh, *const end = tap + s->all;
     for (; tap < fresh; ++tap) {
         const cx_pool_tap t = *tap;
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
             const vec_bits mask = at[v] == (real_bits)t.place;
             taken -= mask;
@@ -501,6 +527,7 @@ POOL_INLINE vec_bits pool_take(const int vectors, const cx_pool_matches *s, real
     }
     for (; tap < end; ++tap) {
         const cx_pool_tap t = *tap;
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
             const vec_bits mask = at[v] == (real_bits)t.place;
             real *to = x + t.offset + v * LANES;

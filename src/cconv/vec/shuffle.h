@@ -56,17 +56,23 @@ static inline vec v_even(vec a, vec b) {
 #define CX_HIGH2 2, 3, 10, 11, 6, 7, 14, 15
 #define CX_LOW4  0, 1, 2, 3, 8, 9, 10, 11
 #define CX_HIGH4 4, 5, 6, 7, 12, 13, 14, 15
+#if CX_F64
+#define CX_HALVES1 CX_LOW4
+#define CX_HALVES2 CX_HIGH4
+#define CX_EVENS   0, 1, 4, 5, 8, 9, 12, 13
+#define CX_ODDS    2, 3, 6, 7, 10, 11, 14, 15
+#endif
 #elif CX_LANE_COUNT == 16
-#define CX_EVEN  0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define CX_ODD   1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#define CX_LOW1  0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
-#define CX_HIGH1 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
-#define CX_LOW2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define CX_HIGH2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define CX_LOW4  0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define CX_HIGH4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define CX_LOW8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-#define CX_HIGH8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define CX_EVEN    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define CX_ODD     1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define CX_LOW1    0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define CX_HIGH1   2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
+#define CX_LOW2    0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define CX_HIGH2   2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define CX_HALVES1 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define CX_HALVES2 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define CX_EVENS   0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
+#define CX_ODDS    4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
 #endif
 
 #if CX_LANE_COUNT > 1
@@ -75,9 +81,20 @@ static inline vec v_even(vec a, vec b) { return __builtin_shufflevector(a, b, CX
 
 /*
  * Even and odd lanes of a pair in an order that costs little, for what combines neighbours: once, then v_unmix(1, ...) gives the
- * order of memory, or the results of two pairs once more, then v_unmix(2, ...). Shuffles of AVX2 stay within 128 bits.
+ * order of memory, or the results of two pairs once more, then v_unmix(2, ...). Shuffles within 128 bits take the least time.
  */
-#if CX_LANE_COUNT == 8 && !CX_F64
+#if CX_LANE_COUNT == 16
+static inline vec v_mixed_even(vec a, vec b) {
+    return __builtin_shufflevector(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30);
+}
+static inline vec v_mixed_odd(vec a, vec b) {
+    return __builtin_shufflevector(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
+}
+static inline vec v_unmix(int times, vec v) {
+    return times == 1 ? __builtin_shufflevector(v, v, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15)
+                      : __builtin_shufflevector(v, v, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+}
+#elif CX_LANE_COUNT == 8 && !CX_F64
 static inline vec v_mixed_even(vec a, vec b) { return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14); }
 static inline vec v_mixed_odd(vec a, vec b) { return __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15); }
 static inline vec v_unmix(int times, vec v) {
@@ -166,14 +183,30 @@ static inline __attribute__((always_inline)) void v_transpose_fours(const int n,
 #endif
 }
 
-/* rows[i] lane j <-> rows[j] lane i */
+/*
+ * rows[i] lane j <-> rows[j] lane i. Vectors of 64 bytes exchange their quarters in two rounds of the one instruction that takes two
+ * quarters from each of two vectors; rows 1 and 2 of each four are exchanged at the end.
+ */
 static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_COUNT]) {
+#ifdef CX_EVENS
+    enum { FOURTH = CX_LANE_COUNT / 4 };
+#if CX_F64
+    CX_ROUND(CX_LANE_COUNT, 1, CX_LOW1, CX_HIGH1)
+#else
     v_transpose_fours(CX_LANE_COUNT, rows);
-#if CX_LANE_COUNT >= 8
+#endif
+    CX_ROUND(CX_LANE_COUNT, FOURTH, CX_HALVES1, CX_HALVES2)
+    CX_ROUND(CX_LANE_COUNT, 2 * FOURTH, CX_EVENS, CX_ODDS)
+    _Pragma("GCC unroll 4") for (int i = FOURTH; i < 2 * FOURTH; ++i) {
+        const vec second = rows[i + FOURTH];
+        rows[i + FOURTH] = rows[i];
+        rows[i] = second;
+    }
+#else
+    v_transpose_fours(CX_LANE_COUNT, rows);
+#if CX_LANE_COUNT == 8
     CX_ROUND(CX_LANE_COUNT, 4, CX_LOW4, CX_HIGH4)
 #endif
-#if CX_LANE_COUNT >= 16
-    CX_ROUND(CX_LANE_COUNT, 8, CX_LOW8, CX_HIGH8)
 #endif
 }
 
@@ -288,7 +321,9 @@ static inline __attribute__((always_inline)) void v_store_columns(real *row, con
 #undef CX_HIGH2
 #undef CX_LOW4
 #undef CX_HIGH4
-#undef CX_LOW8
-#undef CX_HIGH8
+#undef CX_HALVES1
+#undef CX_HALVES2
+#undef CX_EVENS
+#undef CX_ODDS
 
 #endif

@@ -214,14 +214,15 @@ static inline __attribute__((always_inline)) void v_transpose(vec rows[CX_LANE_C
 static inline __attribute__((always_inline)) void v_load_half_transposed(const real *from, const int64_t *offset,
                                                                          vec *columns) {
 #if CX_LANE_COUNT == 16 && defined(__AVX512DQ__)
-    /* Halves of two rows meet as they are loaded, which saves the last round. */
+    /* Halves of two rows meet as they are loaded, in the order in which one more round leaves quarters. */
     vec *rows = columns;
     _Pragma("GCC unroll 8") for (int i = 0; i < 8; ++i) {
-        const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(from + offset[i]));
-        rows[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(from + offset[i + 8]));
+        const int64_t *of = offset + i + i / 4 * 4;
+        const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(from + of[0]));
+        rows[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(from + of[4]));
     }
     v_transpose_fours(8, rows);
-    CX_ROUND(8, 4, CX_LOW4, CX_HIGH4)
+    CX_ROUND(8, 4, CX_EVENS, CX_ODDS)
 #else
     for (int i = 0; i < CX_LANE_COUNT; ++i)
         for (int j = 0; j < CX_LANE_COUNT / 2; ++j) columns[j][i] = from[offset[i] + j];

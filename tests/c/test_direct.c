@@ -350,6 +350,35 @@ static void narrow_input_gradients_of_stride_two_are_exact(void) {
         }
 }
 
+/* Also where the phase of three by three taps begins a column after the other. */
+static void wide_input_gradients_of_stride_two_are_exact(void) {
+    for (int64_t pad = 0; pad <= 4; ++pad)
+        for (int64_t kernel = 5; kernel <= 7; ++kernel) {
+            convx_conv_params p = plane(2, 9, 130 + pad, kernel, 7);
+            p.stride[0] = p.stride[1] = 2;
+            p.pad_before[1] = pad;
+            layer l = make(p, CHANNELS_FIRST, true);
+            check_layer(&l);
+            layer_free(&l);
+        }
+}
+
+/* Blocks of one to four vectors, the last of them whole, half or overlapping, and padding of either side in each of them. */
+static void planes_of_any_width_and_padding_are_exact(void) {
+    for (int64_t width = 1; width <= 150; width += width < 40 ? 1 : 5)
+        for (int64_t step = 1; step <= 2; ++step) {
+            const int64_t kernel = random_in(2, 4) * 2 - 1, pad = one_in(4) ? random_in(0, 40) : kernel / 2;
+            convx_conv_params p = plane(2, 9, width, step == 2 ? 5 : kernel, step == 2 && one_in(2) ? 5 : kernel);
+            p.stride[0] = p.stride[1] = step;
+            p.pad_before[1] = pad;
+            p.pad_after[1] = one_in(4) ? random_in(0, 40) : pad;
+            if (width + pad + p.pad_after[1] < p.kernel[1]) continue;
+            layer l = make(p, CHANNELS_FIRST, true);
+            check_layer(&l);
+            layer_free(&l);
+        }
+}
+
 static void activations_are_those_of_the_table(void) {
     for (int activation = CONVX_ACT_NONE; activation <= CONVX_ACT_HARDTANH; ++activation)
         for (int how = CHANNELS_FIRST; how <= CHANNELS_LAST; ++how) {
@@ -378,6 +407,8 @@ int main(void) {
     RUN(not_a_number_stays_where_the_taps_put_it);
     RUN(long_sums_of_a_weight_gradient_keep_their_accuracy);
     RUN(narrow_input_gradients_of_stride_two_are_exact);
+    RUN(wide_input_gradients_of_stride_two_are_exact);
+    RUN(planes_of_any_width_and_padding_are_exact);
     RUN(activations_are_those_of_the_table);
     return check_report();
 }

@@ -33,29 +33,48 @@ static inline vec pairs_high(vec a, vec b) { return (void)a, b; }
 static inline vec pairs_low(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_LOW); }
 static inline vec pairs_high(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_HIGH); }
 /* a0 a2 ... b0 b2 ..., and a1 a3 ... b1 b3 ... */
-#if CX_BYTES == 32
-/* Within halves of a vector first, then across: two cheap shuffles rather than three. */
-#if CX_F64
+#if CX_BYTES >= 32
+/* Within 128 bits first, then across: shuffles of two vectors that go across cost several times as much. */
+#if CX_LANE_COUNT == 4
 #define PAIRS_EVEN_HALVES 0, 4, 2, 6
 #define PAIRS_ODD_HALVES  1, 5, 3, 7
 #define PAIRS_ACROSS      0, 2, 1, 3
-#else
+#define PAIRS_BACK        0, 2, 1, 3
+#elif CX_LANE_COUNT == 8 && CX_F64
+#define PAIRS_EVEN_HALVES 0, 8, 2, 10, 4, 12, 6, 14
+#define PAIRS_ODD_HALVES  1, 9, 3, 11, 5, 13, 7, 15
+#define PAIRS_ACROSS      0, 2, 4, 6, 1, 3, 5, 7
+#define PAIRS_BACK        0, 4, 1, 5, 2, 6, 3, 7
+#elif CX_LANE_COUNT == 8
 #define PAIRS_EVEN_HALVES 0, 2, 8, 10, 4, 6, 12, 14
 #define PAIRS_ODD_HALVES  1, 3, 9, 11, 5, 7, 13, 15
 #define PAIRS_ACROSS      0, 1, 4, 5, 2, 3, 6, 7
+#define PAIRS_BACK        0, 1, 4, 5, 2, 3, 6, 7
+#else
+#define PAIRS_EVEN_HALVES 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30
+#define PAIRS_ODD_HALVES  1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31
+#define PAIRS_ACROSS      0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15
+#define PAIRS_BACK        0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15
 #endif
 static inline vec pairs_even_mixed(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_EVEN_HALVES); }
 static inline vec pairs_odd_mixed(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_ODD_HALVES); }
 static inline vec pairs_sorted(vec mixed) { return __builtin_shufflevector(mixed, mixed, PAIRS_ACROSS); }
+static inline vec pairs_mixed(vec sorted) { return __builtin_shufflevector(sorted, sorted, PAIRS_BACK); }
 static inline int pairs_place(int lane) {
-    static const int8_t place[] = {PAIRS_ACROSS};
+    static const int8_t place[] = {PAIRS_BACK};
     return place[lane];
 }
+#if CX_BYTES == 32
 static inline vec pairs_even(vec a, vec b) { return pairs_sorted(pairs_even_mixed(a, b)); }
 static inline vec pairs_odd(vec a, vec b) { return pairs_sorted(pairs_odd_mixed(a, b)); }
+#else
+static inline vec pairs_even(vec a, vec b) { return v_even(a, b); }
+static inline vec pairs_odd(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_ODD); }
+#endif
 #undef PAIRS_EVEN_HALVES
 #undef PAIRS_ODD_HALVES
 #undef PAIRS_ACROSS
+#undef PAIRS_BACK
 #else
 static inline vec pairs_even(vec a, vec b) { return v_even(a, b); }
 static inline vec pairs_odd(vec a, vec b) { return __builtin_shufflevector(a, b, PAIRS_ODD); }
@@ -64,12 +83,13 @@ static inline vec pairs_odd(vec a, vec b) { return __builtin_shufflevector(a, b,
 
 /*
  * Even and odd elements in whatever order is the cheapest: what is computed of them lane by lane is sorted once, or put
- * where pairs_place says: lane i holds element pairs_place(i). Sorting twice gives the mixed order back.
+ * where pairs_place says: lane i holds element pairs_place(i). pairs_mixed gives the mixed order back.
  */
-#if CX_BYTES != 32
+#if CX_BYTES < 32
 static inline vec pairs_even_mixed(vec a, vec b) { return pairs_even(a, b); }
 static inline vec pairs_odd_mixed(vec a, vec b) { return pairs_odd(a, b); }
 static inline vec pairs_sorted(vec mixed) { return mixed; }
+static inline vec pairs_mixed(vec sorted) { return sorted; }
 static inline int pairs_place(int lane) { return lane; }
 #endif
 

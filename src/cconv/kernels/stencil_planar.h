@@ -193,6 +193,7 @@ STENCIL_INLINE void three_strip(const cx_stencil_planar *s, int64_t r, vec hoist
     const real *const *rows = (const real *const *)s->rows + r * s->row_step;
     const real *start = s->start;
     real *out = (real *)s->out + r * s->out_row;
+    const int64_t offset0 = s->offset[0];
     for (int64_t at = 0; at < s->width; at += LANES) {
         const int64_t last = s->width - LANES, j = at <= last ? at : last;
         vec acc[THREE_ROWS];
@@ -200,12 +201,12 @@ STENCIL_INLINE void three_strip(const cx_stencil_planar *s, int64_t r, vec hoist
             acc[i] = start ? v_splat(start[0]) : v_load(out + i * s->out_row + j);
         }
         if (single) {
-            three_plane(acc, hoisted, rows, s->tap_row, j, offset1, offset2, count, step);
+            three_plane(acc, hoisted, rows, s->tap_row, j + offset0, offset1, offset2, count, step);
         } else {
             for (int64_t p = 0; p < s->planes; ++p) {
                 vec w[3][3];
                 three_weights(w, (const real *)s->weights + 9 * p);
-                three_plane(acc, w, rows + p * s->plane_rows, s->tap_row, j, offset1, offset2, count, step);
+                three_plane(acc, w, rows + p * s->plane_rows, s->tap_row, j + offset0, offset1, offset2, count, step);
             }
         }
         STENCIL_UNROLL for (int i = 0; i < count; ++i) v_store(out + i * s->out_row + j, acc[i]);
@@ -226,7 +227,7 @@ STENCIL_INLINE void three_rows(const cx_stencil_planar *s, const int single, con
 }
 
 STENCIL_INLINE void three(const cx_stencil_planar *s, const int single, const int step) {
-    three_rows(s, single, s->offset[1], s->offset[2], step);
+    three_rows(s, single, s->offset[1] - s->offset[0], s->offset[2] - s->offset[0], step);
 }
 
 static void three_single(const cx_stencil_planar *s) { three(s, 1, 1); }

@@ -28,7 +28,7 @@ STENCIL_INLINE void plane_outer_rows(vec acc[PLANE_OUTER_H][PLANE_OUTER_W], cons
     vec ys[4];
     STENCIL_UNROLL for (int r = 0; r < count; ++r) {
         ys[r] = v_load_for(masked ? 1 : taps_h * taps_w, y[r] + j);
-        if (step == 2) ys[r] = pairs_sorted(ys[r]);
+        if (step == 2) ys[r] = pairs_mixed(ys[r]);
         if (masked) ys[r] = plane_masked(ys[r], y_mask);
     }
     STENCIL_UNROLL for (int t = 0; t < taps_w; ++t) {

@@ -1,9 +1,8 @@
 /*
  * Template: planes of a depthwise layer (cx_stencil_plane), read where they lie. Vectors that reach beyond a row's
  * ends read its neighbours in memory, and masks clear those lanes: no row is copied for its padding.
- *   three   3x3: the nine weights stay in registers, vectors one by one
- *   tall    any kernel: pairs of vectors, weights broadcast as they are needed
- * Either way four result rows share each source row that they meet, and an element's taps are added in their order.
+ * Here are what kernels of planes share, and 3x3: the nine weights stay in registers, vectors are taken one by one, and several
+ * result rows share each source row that they meet.
  */
 #ifndef CX_KERNELS_STENCIL_PLANES_H
 #define CX_KERNELS_STENCIL_PLANES_H
@@ -28,6 +27,16 @@ STENCIL_INLINE const real *plane_masks(const cx_stencil_columns *c, const void *
 }
 
 STENCIL_INLINE vec plane_masked(vec x, const real *mask) { return (vec)((vec_bits)x & (vec_bits)v_load(mask)); }
+
+STENCIL_INLINE half_vec plane_half_masked(half_vec x, const real *mask) {
+    const half_vec m = v_half_load(mask);
+    half_vec_bits xb, mb;
+    memcpy(&xb, &x, sizeof x);
+    memcpy(&mb, &m, sizeof m);
+    xb &= mb;
+    memcpy(&x, &xb, sizeof x);
+    return x;
+}
 
 STENCIL_INLINE int plane_place(int64_t step, int lane) { return step == 2 ? pairs_place(lane) : lane; }
 
@@ -93,18 +102,19 @@ STENCIL_INLINE void plane_advance(plane_view *v, const cx_stencil_plane *s, int6
     v->start = ((const real *)s->start)[plane * s->start_plane];
 }
 
-/*
- * A masked vector may be all that a row has, and wider than it: it is stored whole where the rows below will be, or
- * will overwrite it.
- */
+/* A masked vector may be all that a row has, and wider than it. */
 STENCIL_INLINE void plane_store(const plane_view *s, real *out, vec v, const int narrow) {
-    if (!narrow || s->columns.width >= LANES || out + LANES <= s->out_end) {
-        v_store(out, v);
-    } else {
-        real lanes[CX_BYTES / sizeof(real)];
-        v_store(lanes, v);
-        copy_short(out, lanes, s->columns.width);
-    }
+    if (!narrow || s->columns.width >= LANES || out + LANES <= s->out_end)
+        v_store(out, v); /* also where the rows below will be, or will overwrite it */
+    else
+        store_short(out, v, s->columns.width);
+}
+
+STENCIL_INLINE void plane_half_store(const plane_view *s, real *out, half_vec v, const int narrow) {
+    if (!narrow || s->columns.width >= LANES / 2 || out + LANES / 2 <= s->out_end)
+        v_half_store(out, v);
+    else
+        store_short(out, v_widened(v), s->columns.width);
 }
 
 /* Source columns of tap t under a vector of results. */
@@ -187,109 +197,5 @@ STENCIL_INLINE void plane_three(const cx_stencil_plane *args, const int step, co
 
 static void plane_three_step1(const cx_stencil_plane *s) { plane_three(s, 1, 4); }
 static void plane_three_step2(const cx_stencil_plane *s) { plane_three(s, 2, 3); }
-
-/* ---- tall ------------------------------------------------------------------------------------------------------- */
-
-/* The taps of one source row into result rows [low, high); w: its weights for result row 0. */
-STENCIL_INLINE void plane_taps(vec acc[PLANE_ROWS][2], const real *row, int64_t next, const real *const masks[2],
-                               const real *w, int64_t up, int64_t column, int64_t taps, const int low, const int high,
-                               const int vectors, const int step, const int masked) {
-    for (int64_t t = 0; t < taps; ++t, w += column) {
-        vec x[2];
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-            x[v] = plane_load(row + t + v * next, step, masked ? 1 : high - low);
-            if (masked) x[v] = plane_masked(x[v], masks[v] + t * LANES);
-        }
-        STENCIL_UNROLL for (int r = low; r < high; ++r) {
-            const vec wr = v_splat(w[-r * up]);
-            STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] += wr * x[v];
-        }
-    }
-}
-
-/* Vectors k and k + 1 (where there are two) of `count` result rows. */
-STENCIL_INLINE void plane_block(const plane_view *s, int64_t r, int64_t count, int64_t k, const int vectors,
-                                const int step, const int masked) {
-    const cx_stencil_columns *c = &s->columns;
-    const int64_t j = plane_column(c->width, k), next = vectors > 1 ? plane_column(c->width, k + 1) - j : 0;
-    const int64_t taps_h = s->taps_h, up = s->step * s->weights_row, last = (count - 1) * s->step + taps_h;
-    const real *const *rows = s->rows + r * s->step;
-    const real *w = s->weights;
-    const real *const masks[2] = {plane_masks(c, s->masks, k), plane_masks(c, s->masks, vectors > 1 ? k + 1 : k)};
-    vec acc[PLANE_ROWS][2];
-    STENCIL_UNROLL for (int o = 0; o < PLANE_ROWS; ++o) {
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[o][v] = v_splat(s->start);
-    }
-    const int halve = s->step == 2;
-    for (int64_t i = 0; i < last; ++i, w += s->weights_row) {
-        const int64_t high = i >> halve < count ? (i >> halve) + 1 : count;
-        const int64_t low = i < taps_h ? 0 : ((i - taps_h) >> halve) + 1;
-        const real *row = rows[i] + j * step;
-#define PLANE_TAPS(low, high)                                                                                         \
-    case (low) * 8 + (high):                                                                                          \
-        plane_taps(acc, row, next *step, masks, w, up, s->weights_column, c->taps, low, high, vectors, step, masked); \
-        break;
-        switch (low * 8 + high) {
-            PLANE_TAPS(0, 1)
-            PLANE_TAPS(0, 2)
-            PLANE_TAPS(0, 3)
-            PLANE_TAPS(0, 4)
-            PLANE_TAPS(1, 2)
-            PLANE_TAPS(1, 3)
-            PLANE_TAPS(1, 4)
-            PLANE_TAPS(2, 3)
-            PLANE_TAPS(2, 4)
-            PLANE_TAPS(3, 4)
-        default: break;
-        }
-#undef PLANE_TAPS
-    }
-    real *out = s->out + r * s->out_row + j;
-    STENCIL_UNROLL for (int o = 0; o < PLANE_ROWS; ++o) {
-        if (o >= count) break;
-        STENCIL_UNROLL for (int v = 0; v < vectors; ++v) plane_store(
-            s, out + o * s->out_row + v * next, step == 2 ? pairs_sorted(acc[o][v]) : acc[o][v], vectors == 1);
-    }
-}
-
-/* Strips of four rows, the last two sharing what is left evenly. */
-STENCIL_INLINE void plane_tall(const cx_stencil_plane *args, const int step) {
-    plane_view s = plane_view_make(args);
-    for (int64_t plane = 0;;) {
-        for (int64_t from = 0; from < s.vectors; from += PLANE_SEGMENT) {
-            const int64_t to = from + PLANE_SEGMENT < s.vectors ? from + PLANE_SEGMENT : s.vectors;
-            for (int64_t r = 0, now; r < s.height; r += now) {
-                now = s.height - r;
-                if (now > PLANE_ROWS) now = now < 2 * PLANE_ROWS ? (now + 1) / 2 : PLANE_ROWS;
-                int64_t k = from;
-                for (; k + 2 <= to; k += 2) {
-                    if (k >= s.columns.left && k + 2 <= s.columns.right)
-                        plane_block(&s, r, now, k, 2, step, 0);
-                    else
-                        plane_block(&s, r, now, k, 2, step, 1);
-                }
-                if (k < to) plane_block(&s, r, now, k, 1, step, 1);
-            }
-        }
-        if (++plane == args->planes) break;
-        plane_advance(&s, args, plane);
-    }
-}
-
-static void plane_tall_step1(const cx_stencil_plane *s) { plane_tall(s, 1); }
-static void plane_tall_step2(const cx_stencil_plane *s) { plane_tall(s, 2); }
-
-/* Whether the middle tap of three never leaves the source where its result counts. */
-STENCIL_INLINE bool plane_middle_inside(const cx_stencil_columns *c) {
-    return c->origin >= -1 && (c->width - 1) * c->step + c->origin + 1 < c->extent;
-}
-
-static void stencil_plane(const cx_stencil_plane *s) {
-    const cx_stencil_columns *c = s->columns;
-    if (s->taps_h == 3 && c->taps == 3 && s->step == c->step && plane_middle_inside(c))
-        (c->step == 1 ? plane_three_step1 : plane_three_step2)(s);
-    else
-        (c->step == 1 ? plane_tall_step1 : plane_tall_step2)(s);
-}
 
 #endif

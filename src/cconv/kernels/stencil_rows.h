@@ -51,6 +51,17 @@ STENCIL_INLINE void copy_short(real *dst, const real *src, int64_t n) {
     }
 }
 
+/* The first n < LANES elements of v. */
+STENCIL_INLINE void store_short(real *dst, vec v, int64_t n) {
+#if CX_BYTES == 64
+    v_store_first(dst, v, n);
+#else
+    real lanes[CX_BYTES / sizeof(real)];
+    v_store(lanes, v);
+    copy_short(dst, lanes, n);
+#endif
+}
+
 STENCIL_INLINE void copy_contiguous(real *restrict dst, const real *restrict src, int64_t n) {
     if (n < LANES) {
         copy_short(dst, src, n);

@@ -7,6 +7,7 @@
 #include "kernels/stencil_planar.h"
 #include "kernels/stencil_plane_outer.h"
 #include "kernels/stencil_plane_spread.h"
+#include "kernels/stencil_plane_tall.h"
 #include "kernels/stencil_planes.h"
 
 #define STENCIL_KERNELS                           \

@@ -65,6 +65,30 @@ static inline __attribute__((always_inline)) vec v_load_for(const int uses, cons
     return v;
 }
 
+/* Half a vector, where operations on one cost less than on a whole one. */
+#define CX_HALVES (CX_BYTES == 64)
+#if CX_HALVES
+typedef real half_vec __attribute__((vector_size(CX_BYTES / 2)));
+typedef real_bits half_vec_bits __attribute__((vector_size(CX_BYTES / 2)));
+typedef real half_vec_unaligned __attribute__((vector_size(CX_BYTES / 2), aligned(sizeof(real)), may_alias));
+#else
+typedef vec half_vec;
+typedef vec_bits half_vec_bits;
+typedef vec_unaligned half_vec_unaligned;
+#endif
+static inline half_vec v_half(vec v) {
+    half_vec low;
+    memcpy(&low, &v, sizeof low);
+    return low;
+}
+static inline vec v_widened(half_vec low) {
+    vec v = {0};
+    memcpy(&v, &low, sizeof low);
+    return v;
+}
+static inline half_vec v_half_load(const real *p) { return *(const half_vec_unaligned *)p; }
+static inline void v_half_store(real *p, half_vec v) { *(half_vec_unaligned *)p = v; }
+
 static inline vec v_zero(void) { return (vec){0}; }
 static inline vec v_splat(real x) { return x - (vec){0}; }
 

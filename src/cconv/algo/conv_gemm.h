@@ -8,21 +8,22 @@
 #include "base/integer.h"
 
 /* Estimated cycles for an element. Measured on packed panels in cache; only their ratios matter. */
-#define CX_COST_TILE_SHARE   0.9   /* of the FMA peak that the micro-kernel reaches */
-#define CX_COST_COPY_RUN     0.4   /* packing by whole vectors */
-#define CX_COST_COPY_STRIDED 1.4   /* packing element by element */
-#define CX_COST_COPY_WEIGHTS 1.0   /* rows of weights that do not lie in the order of the sum */
-#define CX_COST_TRANSPOSE    0.5   /* packing through a transposition */
-#define CX_COST_LOCATE_TAP   75.0  /* of one panel, for each row of the grid that it meets */
-#define CX_COST_PANEL        230.0 /* setting up one, whatever its length */
-#define CX_COST_LOCATE_PLACE 16.0  /* one tap of one pixel */
-#define CX_COST_BAND         0.25  /* copying lines of a band */
-#define CX_COST_BAND_LINE    60.0  /* setting up one */
-#define CX_COST_LOCATE_ROW   330.0 /* of the grid, for one panel of patch columns */
-#define CX_COST_GROUP        500.0 /* setting up one product */
-#define CX_COST_SCATTER      2.0   /* storing element by element */
-#define CX_COST_STORE_ACROSS 1.2   /* storing through a transposition */
-#define CX_COST_JOIN         0.6   /* storing two phases that are joined */
+#define CX_COST_TILE_SHARE        0.9   /* of the FMA peak that the micro-kernel reaches */
+#define CX_COST_COPY_RUN          0.4   /* packing by whole vectors */
+#define CX_COST_COPY_STRIDED      1.4   /* packing element by element */
+#define CX_COST_COPY_WEIGHTS      1.0   /* rows of weights that do not lie in the order of the sum */
+#define CX_COST_TRANSPOSE         0.5   /* packing through a transposition */
+#define CX_COST_LOCATE_TAP        75.0  /* of one panel, for each row of the grid that it meets */
+#define CX_COST_PANEL             230.0 /* setting up one, whatever its length */
+#define CX_COST_LOCATE_PLACE      16.0  /* one tap of one pixel */
+#define CX_COST_BAND              0.25  /* copying lines of a band */
+#define CX_COST_BAND_LINE         60.0  /* setting up one */
+#define CX_COST_LOCATE_ROW        330.0 /* of the grid, for one panel of patch columns */
+#define CX_COST_GROUP             500.0 /* setting up one product */
+#define CX_COST_SCATTER           2.0   /* storing element by element */
+#define CX_COST_STORE_ACROSS      1.2   /* storing through a transposition */
+#define CX_COST_STORE_ACROSS_WIDE 0.7   /* of vectors of 64 bytes */
+#define CX_COST_JOIN              0.6   /* storing two phases that are joined */
 
 /* Elements from the lowest to the highest that a tensor's strides reach, relative to its pointer. */
 typedef struct cx_reach {

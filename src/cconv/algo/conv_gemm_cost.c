@@ -48,7 +48,11 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
         bool band;
         if (!p->affine) cost += cx_gemm_patch_rows_cost(c, kernels, variant, &band);
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
-        if (c->dst.channel != 1) cost += pixels * co * (c->dst.space[2] == 1 ? CX_COST_STORE_ACROSS : CX_COST_SCATTER);
+        if (c->dst.channel != 1)
+            cost += pixels * co *
+                    (c->dst.space[2] != 1                                   ? CX_COST_SCATTER
+                     : lanes * (int64_t)cx_dtype_size(kernels->dtype) == 64 ? CX_COST_STORE_ACROSS_WIDE
+                                                                            : CX_COST_STORE_ACROSS);
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);

@@ -341,14 +341,17 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                          (double)cx_ceil_div(cx_max(largest->grid[1], 1), b->height) *
                          (double)cx_ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
-    const bool strided = parts > 1; /* the phases of an input gradient */
-    const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * sums / (sums + 6)
+    const bool strided = parts > 1;                /* the phases of an input gradient */
+    const bool wide = cx_vector_pace(kernels) > 1; /* three or four results a load are too few to wait for none */
+    const double few = wide && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
+    const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * (wide ? 1.25 : 1) * sums / (sums + 6)
                               : largest->co > 2 ? 0.88 * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
                                                                              : 0.7 / (1 + (double)largest->ci / 40);
+    const bool flat = largest->taps[0] == 1 && largest->taps[1] == 1; /* then they are few rows */
     /* With many channels every block of results reads them all again, and short rows are over before they pay. */
     const double reuse = strided || largest->co > 2 ? (b->joined ? used : width / (width + (strided ? 4 : 12))) /
-                                                          (1 + (double)largest->ci / 200)
+                                                          (1 + (double)largest->ci / (flat ? 600 : 200))
                                                     : 1;
     /* Of a single tap, no row that is read serves several sums. */
     const double single = taps > 1 ? 1 : 1 / (1 + sums / 40);
@@ -357,7 +360,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
     const double pace = cx_vector_pace(kernels);
     const double multiply =
-        images * places * taps * channels * pace / (lanes * 2 * efficiency * single * reuse * covered);
+        images * places * taps * channels * pace / (lanes * 2 * efficiency * few * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;

@@ -171,7 +171,8 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
     const int64_t vectors = cx_ceil_div(channels ? w->c.co : w->tiles, kernels->lanes);
     const double columns = cx_gemm_vectors_of(kernels, channels ? w->c.co : w->tiles);
     const double rows = channels ? tiles : (double)w->c.co, least_rows = 8.0 / g->nv;
-    const double pace = cx_vector_pace(kernels);
+    const double pace = cx_vector_pace(kernels),
+                 moves = 0.5 + pace / 2; /* halves of vectors are loaded and stored in one */
     double cost = points * columns * (rows < least_rows ? least_rows : rows) * (k + 8) /
                   (2 * (channels ? COST_SHARE : COST_SHARE_TILES)) * pace;
     if (channels) {
@@ -182,7 +183,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         const double runs = (double)(w->tiles / w->grid.tiles[1]), co = (double)w->c.co;
         const int64_t places = (w->grid.tiles[1] - 1) * columns->outputs + columns->points;
         const double down = runs * (double)(cx_ceil_div(places, kernels->lanes) * w->grid.axis[0].points);
-        cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS) * pace;
+        cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS) * moves;
         cost += co * (points * (double)vectors * COST_OUTPUT_TILES * pace + runs * COST_RUN) + tiles * COST_TILE;
         if (w->grid.gap[1] > 1) cost += k * runs * COST_GAPS;
         if (w->input_bytes > cx_cpu_get()->l2)

@@ -77,11 +77,21 @@ enum { FLAT1 = 8, FLAT2 = 6, FLAT3 = 6, FLAT4 = 5, FLAT5 = 4, FLAT6 = 4 };
 enum { FLAT1 = 6, FLAT2 = 4, FLAT3 = 4, FLAT4 = 3, FLAT5 = 2, FLAT6 = 2 };
 #endif
 
+/* Blocks of the second size, where they overlap less by a third or the first one does not fit. */
+STENCIL_INLINE bool flat_narrower(int64_t width, const int wide, const int narrow) {
+    const int64_t vectors = (width + LANES - 1) / LANES, computed = (vectors + narrow - 1) / narrow * narrow;
+    if (vectors < wide) return computed == vectors;
+    return 4 * computed <= 3 * ((vectors + wide - 1) / wide * wide);
+}
+
+static void flat_three(const cx_stencil_planar *s, int64_t from) { flat_rows(s, from, 3, FLAT3); }
+static void flat_three_narrow(const cx_stencil_planar *s, int64_t from) { flat_rows(s, from, 3, 4); }
+
 static void flat(const cx_stencil_planar *s, int64_t from) {
     switch (s->channels) {
     case 1: flat_rows(s, from, 1, FLAT1); break;
     case 2: flat_rows(s, from, 2, FLAT2); break;
-    case 3: flat_rows(s, from, 3, FLAT3); break;
+    case 3: (FLAT3 > 4 && flat_narrower(s->width, FLAT3, 4) ? flat_three_narrow : flat_three)(s, from); break;
     case 4: flat_rows(s, from, 4, FLAT4); break;
     case 5: flat_rows(s, from, 5, FLAT5); break;
     default: flat_rows(s, from, 6, FLAT6); break;

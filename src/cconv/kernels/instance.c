@@ -3,6 +3,7 @@
  *   CX_TABLE   the table's symbol, CX_LAYER_TABLE that of layer_instance.c's
  *   CX_ISA     its cx_isa
  *   CX_F64, CX_BYTES   see vec/vec.h
+ *   CX_COMPACT   if defined: small rather than fast, where the table only serves comparisons
  * Everything that the templates define is static: no function compiled for one ISA can be picked by the linker for another.
  */
 #include "kernels/kernels.h"

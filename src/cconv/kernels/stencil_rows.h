@@ -12,7 +12,9 @@
 #include "vec/vec.h"
 
 #define STENCIL_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
+#if defined(CX_COMPACT)
+#define STENCIL_UNROLL
+#elif defined(__clang__)
 #define STENCIL_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define STENCIL_UNROLL _Pragma("GCC unroll 32")

@@ -85,9 +85,11 @@ static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threa
     const cx_gemm_kernels *g = &kernels->gemm;
     const int64_t units = cx_ceil_div(w->tiles, w->variant & CX_WINOGRAD_CHANNELS ? g->mr : kernels->lanes);
     if (threads == 1 || 4 * cx_round_up(units, threads) > 5 * units) return true;
+    /* kept ones cost so little that half a vector more for one thread is worth sharing */
+    const bool kept = w->variant & CX_WINOGRAD_KEPT;
+    if (kept && 10 * (double)cx_round_up(units, threads) > 11 * cx_gemm_vectors_of(kernels, w->tiles)) return true;
     const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
-    const double filters =
-        co * (w->variant & CX_WINOGRAD_KEPT ? (double)w->size * COST_BYTE : filters_cost(w, kernels) / kernels->lanes);
+    const double filters = co * (kept ? (double)w->size * COST_BYTE : filters_cost(w, kernels) / kernels->lanes);
     return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2) * cx_vector_pace(kernels);
 }
 
@@ -186,8 +188,12 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         cost += k * (down * COST_INPUT_DOWN + points * (double)vectors * COST_INPUT_ACROSS) * moves;
         cost += co * (points * (double)vectors * COST_OUTPUT_TILES * pace + runs * COST_RUN) + tiles * COST_TILE;
         if (w->grid.gap[1] > 1) cost += k * runs * COST_GAPS;
-        if (w->input_bytes > cx_cpu_get()->l2)
-            cost += (double)w->input_bytes * (double)cx_ceil_div(w->co_width, w->co_block) * COST_BYTE_PATCHES;
+        /* of a panel that is not full, only some vectors are read */
+        const int64_t block = cx_min(w->block, w->tiles);
+        const double read = (double)cx_round_up(block, kernels->lanes) / (double)cx_round_up(block, g->nr);
+        const double patches = (double)w->input_bytes * read;
+        if (patches > (double)cx_cpu_get()->l2)
+            cost += patches * (double)cx_ceil_div(w->co_width, w->co_block) * COST_BYTE_PATCHES;
     }
     if (!kept) {
         const double filters = (double)w->co_width / (double)kernels->lanes;

@@ -44,7 +44,8 @@ void cx_band_copy(const cx_patches *p, cx_patch_order order, size_t size, int64_
             image * p->stride.batch + c * p->stride.channel + d * p->stride.space[0] + h * p->stride.space[1];
         const char *from = cx_at(p->base, offset, size);
         const char *inside = from + (first + low) * (int64_t)unit;
-        for (int64_t i = 0; i < length && apart; i += CX_ALIGNMENT) __builtin_prefetch(inside + ahead + i);
+        const bool fetch = apart && c + AHEAD_CHANNELS < p->channels;
+        for (int64_t i = 0; i < length && fetch; i += CX_ALIGNMENT) __builtin_prefetch(inside + ahead + i);
         dst = copy_outside(p, from, first, low, unit, dst);
         if (length > 0) memcpy(dst, inside, (size_t)length);
         dst = copy_outside(p, from, first + high, width - high, unit, dst + length);

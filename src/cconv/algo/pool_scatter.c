@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 
 enum {
-    band_bytes = 131072, /* of a quarter of a second-level cache, as other tensors go through it too */
+    band_bytes = 131072,   /* of a quarter of a second-level cache, as other tensors go through it too */
     cleared_bytes = 16384, /* at a time, that the first-level cache still holds when values come */
     task_elements = 32768,
     least_elements = 65536, /* less is not worth a thread's while */

@@ -99,8 +99,8 @@ static bool cut(groups *g) {
     }
 }
 
-static bool plan(groups *g, const cx_pool_job *job) {
-    *g = (groups){.job = job, .unit = cx_pool_group(job), .planes = job->batch * job->planes};
+static bool plan(groups *g, const cx_pool_job *job, int64_t unit) {
+    *g = (groups){.job = job, .unit = unit, .planes = job->batch * job->planes};
     g->count = g->planes / g->unit;
     for (int d = 0; d < 3; ++d) {
         g->in[d] = job->axis[d].in;
@@ -152,7 +152,7 @@ bool cx_pool_in_groups(const cx_pool_job *job) {
     return job->unit == 1 && job->kernels->lanes > 1 && has_planes(job) && is_stack(job, &job->from, in) &&
            is_stack(job, &job->to, out) && (!job->index.data || is_stack(job, &job->index, out)) &&
            cx_mul(taps_of(&a[0]), taps_of(&a[1]), &taps) && cx_mul(taps, taps_of(&a[2]), &taps) && !is_easy_row(job) &&
-           plan(&g, job) && taps <= most_taps(&g) * (cx_count3(in) + cx_count3(out));
+           plan(&g, job, cx_pool_group(job)) && taps <= most_taps(&g) * (cx_count3(in) + cx_count3(out));
 }
 
 /* The layers of a block, of each plane: pieces of memory, or one if no row is left out. */
@@ -166,40 +166,55 @@ static pieces pieces_of(const int64_t extent[3], const int64_t first[3], const i
     return length == layer ? (pieces){start, 0, 1, count[0] * length} : (pieces){start, layer, count[0], length};
 }
 
+typedef struct block {
+    int64_t begin[3], count[3]; /* of results */
+    pieces source, result;
+    int64_t strides[3], origin; /* of the input in scratch memory, and where the plane would begin there */
+} block;
+
+static void look_at(const groups *g, int64_t index, block *b) {
+    int64_t low[3], reach[3];
+    for (int d = 2; d >= 0; --d) {
+        b->begin[d] = index % g->parts[d] * g->part[d];
+        b->count[d] = cx_min(g->part[d], g->out[d] - b->begin[d]);
+        const cx_window window = reach_of(g, d, b->begin[d]);
+        low[d] = window.first;
+        reach[d] = window.count;
+        index /= g->parts[d];
+    }
+    b->source = pieces_of(g->in, low, reach);
+    b->result = pieces_of(g->out, b->begin, b->count);
+    b->strides[2] = g->unit;
+    b->strides[1] = reach[2] * g->unit;
+    b->strides[0] = reach[1] * b->strides[1];
+    b->origin = -(low[0] * b->strides[0] + low[1] * b->strides[1] + low[2] * g->unit);
+}
+
 /* A block of the planes from `plane` on. */
-static void pool_block(const groups *g, int64_t plane, int64_t block, int worker) {
+static void pool_block(const groups *g, const block *b, int64_t plane, int worker) {
     const cx_pool_job *job = g->job;
     const cx_pool_kernels *k = job->kernels;
     const int64_t unit = g->unit, in = cx_count3(g->in), out = cx_count3(g->out);
-    int64_t begin[3], count[3], low[3], reach[3];
-    for (int d = 2; d >= 0; --d) {
-        begin[d] = block % g->parts[d] * g->part[d];
-        count[d] = cx_min(g->part[d], g->out[d] - begin[d]);
-        const cx_window window = reach_of(g, d, begin[d]);
-        low[d] = window.first;
-        reach[d] = window.count;
-        block /= g->parts[d];
-    }
+    const pieces source = b->source, result = b->result;
     char *from = g->scratch + (size_t)worker * (g->in_bytes + 3 * g->out_bytes);
     char *to = from + g->in_bytes, *index = to + g->out_bytes, *turned = index + g->out_bytes;
-    const pieces source = pieces_of(g->in, low, reach), result = pieces_of(g->out, begin, count);
     for (int64_t i = 0; i < source.count; ++i)
         k->transpose(cx_at_mut(from, i * source.length * unit, job->size), unit,
                      cx_at(job->from.data, plane * in + source.first + i * source.step, job->size), in, unit,
                      source.length);
-    const int64_t width = reach[2] * unit, strides[3] = {reach[1] * width, width, unit};
-    const void *origin = cx_at(from, -(low[0] * strides[0] + low[1] * strides[1] + low[2] * unit), job->size);
-    for (int64_t r = 0; r < count[0] * count[1]; ++r) {
-        const int64_t at = r * count[2] * unit;
-        cx_pool_places row = cx_pool_row(job, origin, strides, begin[0] + r / count[1], begin[1] + r % count[1]);
-        row.to = (cx_pool_place){cx_at_mut(to, at, job->size), cx_at_mut(index, at, job->size), 0};
-        row.to_step = row.unit = unit;
-        row.windows += begin[2];
-        row.n = count[2];
-        k->places(job->op, &row);
-    }
-    for (int64_t i = 0; i < result.count; ++i) {
-        const int64_t at = i * result.length * unit, there = plane * out + result.first + i * result.step;
+    int64_t at = 0;
+    for (int64_t d = b->begin[0]; d < b->begin[0] + b->count[0]; ++d)
+        for (int64_t h = b->begin[1]; h < b->begin[1] + b->count[1]; ++h, at += b->count[2] * unit) {
+            cx_pool_places row = cx_pool_row(job, cx_at(from, b->origin, job->size), b->strides, d, h);
+            row.to = (cx_pool_place){cx_at_mut(to, at, job->size), cx_at_mut(index, at, job->size), 0};
+            row.to_step = row.unit = unit;
+            row.windows += b->begin[2];
+            row.n = b->count[2];
+            k->places(job->op, &row);
+        }
+    at = 0;
+    for (int64_t i = 0; i < result.count; ++i, at += result.length * unit) {
+        const int64_t there = plane * out + result.first + i * result.step;
         k->transpose(cx_at_mut(job->to.data, there, job->size), out, cx_at(to, at, job->size), unit, result.length,
                      unit);
         if (!job->index.data) continue;
@@ -212,18 +227,21 @@ static void pool_block(const groups *g, int64_t plane, int64_t block, int worker
 
 static void task(void *context, int64_t index, int worker) {
     const groups *g = context;
-    const int64_t end = cx_min(g->count * g->blocks, (index + 1) * g->per_task);
-    for (int64_t i = index * g->per_task; i < end; ++i) {
-        pool_block(g, i / g->blocks * g->unit, i % g->blocks, worker);
+    const int64_t first = index * g->per_task, end = cx_min(g->count * g->blocks, first + g->per_task);
+    block b;
+    for (int64_t i = first; i < end; ++i) {
+        const int64_t group = g->blocks == 1 ? i : i / g->blocks;
+        if (i == first || g->blocks > 1) look_at(g, i - group * g->blocks, &b);
+        pool_block(g, &b, group * g->unit, worker);
         /* The planes that are left, with some that are done. */
-        if (i / g->blocks == g->count - 1 && g->planes % g->unit)
-            pool_block(g, g->planes - g->unit, i % g->blocks, worker);
+        if (group == g->count - 1 && g->planes > g->count * g->unit) pool_block(g, &b, g->planes - g->unit, worker);
     }
 }
 
 convx_status cx_pool_groups(const cx_pool_job *job) {
+    const int64_t full = 2 * (int64_t)job->kernels->lanes;
     groups g;
-    plan(&g, job);
+    plan(&g, job, job->batch * job->planes < full ? cx_pool_group(job) : full);
     const int64_t elements = (g.sources + g.results) * g.unit, pieces = g.count * g.blocks;
     const int threads = g.planes * (cx_count3(g.in) + cx_count3(g.out)) < least_elements ? 1 : cx_threads_get();
     g.per_task = cx_long_task(pieces, cx_max(1, task_elements / elements), threads);

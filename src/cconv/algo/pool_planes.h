@@ -72,7 +72,7 @@ static inline bool cx_pool_repeats(const cx_pool_job *job) {
     return a->spacing > 1 && a->kernel == a->spacing && a->tap == 1;
 }
 
-/* Planes that go together: two vectors of them, if there are so many. It does not depend on the batch, if one vector is filled. */
+/* Planes that go together, at least: they do not depend on the batch, if a vector is full without. */
 static inline int64_t cx_pool_group(const cx_pool_job *job) {
     const int64_t lanes = job->kernels->lanes, planes = job->planes < lanes ? job->batch * job->planes : job->planes;
     return planes < 2 * lanes ? lanes : 2 * lanes;

@@ -175,10 +175,14 @@ POOL_INLINE pool_item pool_at(const cx_pool_op op, const real *x, int64_t index)
     return item;
 }
 
-/* Sum or maximum of a window of one to four taps, at elements x[offset[k]], for all channels. */
+/*
+ * Sum or maximum of a window of one to four taps, at elements x[offset[k]], for all channels. Four are two pairs: neighbours, or
+ * `columns`, which other ways to pool take first as well.
+ */
 POOL_INLINE void pool_few_taps(const cx_pool_op op, real *to, const real *x, const int64_t offset[4], int64_t taps,
-                               int64_t unit, real by, bool power) {
+                               bool columns, int64_t unit, real by, bool power) {
     const vec divisor = v_splat(by), inverse = v_splat(1 / by);
+    const int second = columns ? 2 : 1;
     if (taps == 1 && (op == CX_POOL_MAX || by == 1)) { /* a copy */
         x += offset[0];
         for (int64_t c = 0; c + LANES < unit; c += LANES) v_store(to + c, v_load(x + c));
@@ -188,9 +192,9 @@ POOL_INLINE void pool_few_taps(const cx_pool_op op, real *to, const real *x, con
     for (int64_t at = 0; at < unit; at += LANES) {
         const int64_t c = at + LANES > unit ? unit - LANES : at;
         pool_item item = pool_at(op, x + offset[0] + c, 0);
-        if (taps > 1) item = pool_combine(op, item, pool_at(op, x + offset[1] + c, 0));
+        if (taps > 1) item = pool_combine(op, item, pool_at(op, x + offset[second] + c, 0));
         if (taps > 2) {
-            pool_item rest = pool_at(op, x + offset[2] + c, 0);
+            pool_item rest = pool_at(op, x + offset[3 - second] + c, 0);
             if (taps > 3) rest = pool_combine(op, rest, pool_at(op, x + offset[3] + c, 0));
             item = pool_combine(op, item, rest);
         }
@@ -212,12 +216,12 @@ POOL_INLINE void pool_places_of(const cx_pool_op op, const cx_pool_places *s) {
         const int64_t taps = s->count[0] * s->count[1] * w.count;
         if (op != CX_POOL_ARGMAX && taps > 0 && taps <= 4) {
             int64_t offset[4], k = 0;
-            for (int64_t t = 0; t < w.count; ++t) /* as elsewhere: down the columns first */
-                for (int64_t i = 0; i < s->count[0]; ++i)
-                    for (int64_t j = 0; j < s->count[1]; ++j)
+            for (int64_t i = 0; i < s->count[0]; ++i)
+                for (int64_t j = 0; j < s->count[1]; ++j)
+                    for (int64_t t = 0; t < w.count; ++t)
                         offset[k++] = i * s->step[0] + j * s->step[1] + t * s->step[2];
             pool_few_taps(op, (real *)s->to.value + o * s->to_step, (const real *)s->from + w.first * s->place, offset,
-                          taps, unit, (real)by, power);
+                          taps, w.count == 2 && taps == 4, unit, (real)by, power);
             continue;
         }
         for (int64_t c = 0; c < unit; c += pair) {
@@ -286,25 +290,17 @@ static void pool_transpose(void *to, int64_t to_step, const void *from, int64_t 
             for (int64_t i = 0; i < rows; ++i) memcpy(y + j * to_step + i, x + i * from_step + j, sizeof(real));
         return;
     }
-    /*
-     * Along the longer side, from few rows at a time; to as many as a line of the cache has elements. The last block of a side may
-     * overlap the one before.
-     */
-    enum { line = 64 / sizeof(real) };
-    const bool tall = rows > columns;
-    const int64_t most = tall ? rows : columns, least = tall ? columns : rows, side = tall ? line : LANES;
-    for (int64_t first = 0; first < least; first += side)
-        for (int64_t a = 0; a < most; a += LANES)
-            for (int64_t b = first; b < least && b < first + side; b += LANES) {
-                const int64_t near = b + LANES > least ? least - LANES : b, far = a + LANES > most ? most - LANES : a;
-                const int64_t i = tall ? far : near, j = tall ? near : far;
-                vec block[CX_LANE_COUNT];
+    /* The last block of a side may overlap the one before. */
+    for (int64_t r = 0; r < rows; r += LANES)
+        for (int64_t c = 0; c < columns; c += LANES) {
+            const int64_t i = r + LANES > rows ? rows - LANES : r, j = c + LANES > columns ? columns - LANES : c;
+            vec block[CX_LANE_COUNT];
 #pragma GCC unroll 16
-                for (int v = 0; v < LANES; ++v) block[v] = v_load(x + (i + v) * from_step + j);
-                v_transpose(block);
+            for (int v = 0; v < LANES; ++v) block[v] = v_load(x + (i + v) * from_step + j);
+            v_transpose(block);
 #pragma GCC unroll 16
-                for (int v = 0; v < LANES; ++v) v_store(y + (j + v) * to_step + i, block[v]);
-            }
+            for (int v = 0; v < LANES; ++v) v_store(y + (j + v) * to_step + i, block[v]);
+        }
 }
 
 static void pool_pick(void *to, const void *from, int64_t stride, int64_t n) {

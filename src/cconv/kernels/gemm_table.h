@@ -15,8 +15,8 @@
 #define TILE_NAME(x) gemm_tile_##x
 #include "kernels/gemm_tile.h"
 
-/* Half a vector: for the last columns of a product, where CPUs take whole vectors in two halves. */
-#if CX_BYTES == 64
+/* Half a vector: for the last columns of a product, where CPUs take whole vectors in two halves. Of doubles it is not worth its size. */
+#if CX_BYTES == 64 && !CX_F64
 #define TILE_BYTES   32
 #define TILE_NAME(x) gemm_half_tile_##x
 #include "kernels/gemm_tile.h"
@@ -32,7 +32,7 @@
         gemm_half_tile_stack(rows, 1, stack, a, b, c, bias);                                                           \
     }
 
-#if CX_BYTES == 64
+#if CX_BYTES == 64 && !CX_F64
 #define TILES_OF(rows) HALF_TILE(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 #define TILE_ROW(rows) {tile_##rows##x0, tile_##rows##x1, tile_##rows##x2, tile_##rows##x3}
 #elif GEMM_NV == 3

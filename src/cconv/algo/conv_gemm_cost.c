@@ -50,9 +50,9 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
         if (!kept) cost += co * k * CX_COST_COPY_STRIDED;
         if (c->dst.channel != 1)
             cost += pixels * co *
-                    (c->dst.space[2] != 1                                   ? CX_COST_SCATTER
-                     : lanes * (int64_t)cx_dtype_size(kernels->dtype) == 64 ? CX_COST_STORE_ACROSS_WIDE
-                                                                            : CX_COST_STORE_ACROSS);
+                    (c->dst.space[2] != 1             ? CX_COST_SCATTER
+                     : cx_vector_bytes(kernels) == 64 ? CX_COST_STORE_ACROSS_WIDE
+                                                      : CX_COST_STORE_ACROSS);
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);

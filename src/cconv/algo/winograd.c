@@ -72,7 +72,7 @@ static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
 
 /* Cycles of transforming a vector of filters, for each point. */
 static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
-    const bool pairs = (size_t)kernels->lanes * w->size == 64; /* of rows are loaded at a time */
+    const bool pairs = cx_vector_bytes(kernels) == 64; /* of rows are loaded at a time */
     return ((pairs ? COST_FILTER_PAIRS : COST_FILTER) / (double)w->points + COST_FILTER_POINT) *
            cx_vector_pace(kernels);
 }

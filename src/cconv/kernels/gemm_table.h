@@ -11,14 +11,18 @@
 #include "kernels/pack_pixel_panel.h"
 #include "kernels/pack_pixel_rows.h"
 
-#define TILE_BYTES   CX_BYTES
-#define TILE_NAME(x) gemm_tile_##x
+#define TILE_VEC         vec
+#define TILE_LOAD(p)     v_load(p)
+#define TILE_STORE(p, v) v_store(p, v)
+#define TILE_NAME(x)     gemm_tile_##x
 #include "kernels/gemm_tile.h"
 
 /* Half a vector: for the last columns of a product, where CPUs take whole vectors in two halves. Of doubles it is not worth its size. */
 #if CX_BYTES == 64 && !CX_F64
-#define TILE_BYTES   32
-#define TILE_NAME(x) gemm_half_tile_##x
+#define TILE_VEC         half_vec
+#define TILE_LOAD(p)     v_half_load(p)
+#define TILE_STORE(p, v) v_store(p, v_widened(v))
+#define TILE_NAME(x)     gemm_half_tile_##x
 #include "kernels/gemm_tile.h"
 #endif
 

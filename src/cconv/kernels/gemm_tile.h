@@ -2,7 +2,7 @@
  * Template: the micro-kernel, tiles of ROWS x (NV vectors) of c = start + a * b (see cx_gemm_stack).
  *
  * Parameters
- *   TILE_BYTES   of a vector here: CX_BYTES, or half as many: then what c has in the other half becomes zero
+ *   TILE_VEC, TILE_LOAD(p), TILE_STORE(p, v)   a vector here: a whole one, or half of one, whose other half becomes zero in c
  *   TILE_NAME(x) of what is defined here
  *
  *   a   ROWS x k, element (i, p) at a[i * a_row + p * a_col], read in place, broadcast; or in runs, as weights of
@@ -17,22 +17,14 @@
 #include "kernels/gemm_shape.h"
 #include "vec/vec.h"
 
-typedef real TILE_NAME(vec) __attribute__((vector_size(TILE_BYTES)));
-typedef real TILE_NAME(place) __attribute__((vector_size(TILE_BYTES), aligned(sizeof(real)), may_alias));
-
-static inline TILE_NAME(vec) TILE_NAME(load)(const real *p) { return *(const TILE_NAME(place) *)p; }
-static inline TILE_NAME(vec) TILE_NAME(splat)(real x) { return x - (TILE_NAME(vec)){0}; }
-static inline void TILE_NAME(store)(real *p, TILE_NAME(vec) v) {
-    *(TILE_NAME(place) *)p = v;
-    if (TILE_BYTES < CX_BYTES) *(TILE_NAME(place) *)(p + LANES / 2) = (TILE_NAME(vec)){0};
-}
+static inline TILE_VEC TILE_NAME(splat)(real x) { return x - (TILE_VEC){0}; }
 
 static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows, const int nv,
                                                                  const cx_gemm_stack *stack, const real *a,
                                                                  const real *b, real *c, const real *bias) {
     const int64_t a_col = stack->a_col, run = stack->run, jump = stack->jump;
     int64_t c_row = stack->c_row;
-    TILE_NAME(vec) acc[GEMM_NARROW_MR][GEMM_NV];
+    TILE_VEC acc[GEMM_NARROW_MR][GEMM_NV];
     const real *row[GEMM_NARROW_MR];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) row[i] = a + i * stack->a_row;
@@ -48,20 +40,20 @@ static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows,
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_NAME(load)(bias + j * LANES);
+            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_LOAD(bias + j * LANES);
         break;
     case CX_START_RESULT:
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_NAME(load)(c + i * c_row + j * LANES);
+            for (int j = 0; j < nv; ++j) acc[i][j] = TILE_LOAD(c + i * c_row + j * LANES);
         break;
     case CX_START_ZERO:
     default:
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) acc[i][j] = (TILE_NAME(vec)){0};
+            for (int j = 0; j < nv; ++j) acc[i][j] = (TILE_VEC){0};
         break;
     }
 
@@ -72,13 +64,13 @@ static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows,
             for (int i = 0; i < rows; ++i) __builtin_prefetch(row[i] + at + 2 * (jump + run * a_col));
         }
         for (const int64_t end = at + run * a_col; at != end; at += a_col) {
-            TILE_NAME(vec) bv[GEMM_NV];
+            TILE_VEC bv[GEMM_NV];
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) bv[j] = TILE_NAME(load)(b + j * LANES);
+            for (int j = 0; j < nv; ++j) bv[j] = TILE_LOAD(b + j * LANES);
             b += GEMM_NR;
 #pragma GCC unroll 16
             for (int i = 0; i < rows; ++i) {
-                const TILE_NAME(vec) av = TILE_NAME(splat)(row[i][at]);
+                const TILE_VEC av = TILE_NAME(splat)(row[i][at]);
 #pragma GCC unroll 4
                 for (int j = 0; j < nv; ++j) acc[i][j] += av * bv[j];
             }
@@ -90,7 +82,7 @@ static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows,
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-        for (int j = 0; j < nv; ++j) TILE_NAME(store)(c + i * c_row + j * LANES, acc[i][j]);
+        for (int j = 0; j < nv; ++j) TILE_STORE(c + i * c_row + j * LANES, acc[i][j]);
 }
 
 static inline __attribute__((always_inline)) void TILE_NAME(stack)(const int rows, const int nv,
@@ -103,5 +95,7 @@ static inline __attribute__((always_inline)) void TILE_NAME(stack)(const int row
     }
 }
 
-#undef TILE_BYTES
+#undef TILE_VEC
+#undef TILE_LOAD
+#undef TILE_STORE
 #undef TILE_NAME

@@ -29,9 +29,12 @@ typedef struct cx_kernels {
 
 /* The table in force: the best ISA that the CPU has, capped by CONVX_ISA at the first call. */
 const cx_kernels *cx_kernels_get(convx_dtype dtype);
+static inline size_t cx_vector_bytes(const cx_kernels *kernels) {
+    return (size_t)kernels->lanes * cx_dtype_size(kernels->dtype);
+}
 /* For estimates: cycles of an operation on a vector over those of one that the CPU's units take whole. */
 static inline double cx_vector_pace(const cx_kernels *kernels) {
-    return (size_t)kernels->lanes * cx_dtype_size(kernels->dtype) == 64 && cx_cpu_get()->halves_512 ? 2 : 1;
+    return cx_vector_bytes(kernels) == 64 && cx_cpu_get()->halves_512 ? 2 : 1;
 }
 /* The index-th ISA of this build that this CPU can run, worst first, or -1. */
 int cx_kernels_isa_at(int index);

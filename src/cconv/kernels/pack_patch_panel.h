@@ -130,9 +130,10 @@ static inline __attribute__((always_inline)) void pack_columns_of_row(const cx_p
                             src + places->least >= places->from && src + places->most + LANES * step <= places->to;
         for (int64_t j = 0; j < used; j += LANES) {
             vec block[CX_LANE_COUNT];
-            if (inside && block_inside[j / LANES] && step == 1) {
+            const bool whole = inside && block_inside[j / LANES];
+            if (whole && step == 1) {
                 v_load_transposed((const real *)p->base + src, places->offset + j, block);
-            } else if (inside && block_inside[j / LANES]) {
+            } else if (whole) {
 #pragma GCC unroll 16
                 for (int r = 0; r < LANES; ++r)
                     block[r] = load_step((const real *)p->base + src + places->offset[j + r], step);

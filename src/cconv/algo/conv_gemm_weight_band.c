@@ -147,12 +147,15 @@ static void band_task(void *context, int64_t index, int worker) {
                                              .a_next = 1,
                                              .c_row = ld,
                                              .start = pixel == 0 ? CX_START_ZERO : CX_START_RESULT};
-                for (int64_t n = n0; n < n1; n += nr)
+                for (int64_t n = n0, step; n < n1; n += step) {
+                    step = cx_gemm_step(kernels, n1 - n);
                     for (int64_t l = 0; l < lines; ++l) {
                         const int64_t to = ((c - c0) * cut->lines + l) * taps * ld + n - n0;
-                        cx_gemm_run_stack(kernels, stack, taps, cx_min(n1 - n, nr), cx_at(band, l * line, j->size),
-                                          cx_at(b, (n - n0) * count, j->size), cx_at_mut(sums, to, j->size), NULL);
+                        cx_gemm_run_stack(kernels, stack, taps, step, cx_at(band, l * line, j->size),
+                                          cx_at(b, (n - n0) * count, j->size), nr * count,
+                                          cx_at_mut(sums, to, j->size), NULL);
                     }
+                }
             }
         }
     store_sums(j, sums, ld, cx_at_mut(j->tensors->result, group * conv->out_channels * conv->w.out, j->size), c0, c1,

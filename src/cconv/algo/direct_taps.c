@@ -171,7 +171,7 @@ static void compute_panel(void *context, int64_t index, int worker) {
                                          .a_next = j->ld,
                                          .c_row = g->nr,
                                          .start = CX_START_RESULT};
-            cx_gemm_run_stack(j->kernels, stack, rows, columns, a + (size_t)k * j->size, b + (size_t)k * row,
+            cx_gemm_run_stack(j->kernels, stack, rows, columns, a + (size_t)k * j->size, b + (size_t)k * row, 0,
                               all ? sums : some, NULL);
         }
         for (int64_t i = 0; i < rows && !all; ++i) memcpy(sums + (size_t)pixel[i] * row, some + (size_t)i * row, row);

@@ -124,7 +124,7 @@ static void multiply_panels(const cx_kernels *kernels, cx_gemm_stack stack, int6
 static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int64_t a_row, int64_t columns,
                      const char *b, int64_t panel_step, int64_t kn, char *products, int64_t product_row, size_t size,
                      cx_gemm_start start) {
-    const int64_t nr = kernels->gemm.nr, mr = kernels->gemm.mr;
+    const int64_t mr = kernels->gemm.mr;
     const bool panels = a_row == 1;
     cx_gemm_stack stack = {.k = kn,
                            .run = kn,
@@ -133,16 +133,20 @@ static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int
                            .a_next = panels ? kn : a_row,
                            .c_row = product_row,
                            .start = start};
-    for (int64_t n = 0; n < columns; n += nr, b += (size_t)panel_step * size) {
+    for (int64_t n = 0, step; n < columns; n += step, b += (size_t)panel_step * size) {
         char *c = products + (size_t)n * size;
+        step = cx_gemm_step(kernels, columns - n);
         if (!panels) {
-            cx_gemm_run_stack(kernels, stack, rows, cx_min(columns - n, nr), a, b, c, NULL);
+            cx_gemm_run_stack(kernels, stack, rows, step, a, b, panel_step, c, NULL);
             continue;
         }
-        const cx_gemm_width width = cx_gemm_width_of(kernels, cx_min(columns - n, nr));
-        if (width.vectors > 0) multiply_panels(kernels, stack, rows, width.vectors, a, b, c);
-        const size_t done = (size_t)(width.vectors * kernels->lanes) * size;
-        if (width.half) multiply_panels(kernels, stack, rows, 0, a, b + done, c + done);
+        cx_gemm_piece piece[2];
+        const int pieces = cx_gemm_pieces(kernels, step, panel_step, piece);
+        for (int i = 0; i < pieces; ++i) {
+            stack.b_second = piece[i].b_second;
+            multiply_panels(kernels, stack, rows, piece[i].vectors, a, b + (size_t)piece[i].b * size,
+                            c + (size_t)piece[i].c * size);
+        }
     }
 }
 

@@ -280,10 +280,11 @@ static void multiply(const job *j, const block *b, int64_t o0, int64_t on, int64
         const char *gradients = b->y + (size_t)(p * l->y_point + o0) * size;
         const char *patches = b->x + (size_t)(p * l->x_point + panel0 * l->panel_step) * size;
         char *to = products + (size_t)(p * l->product_point) * size;
-        for (int64_t n = 0; n < panels; ++n) {
-            const int64_t columns = cx_min(g->nr, l->x_channels - (panel0 + n) % tap_panels * g->nr);
+        for (int64_t n = 0, columns; n < panels; n += cx_ceil_div(columns, g->nr)) {
+            const int64_t tap_panel = (panel0 + n) % tap_panels, most = cx_min(tap_panels - tap_panel, panels - n);
+            columns = cx_gemm_step(j->kernels, cx_min(l->x_channels - tap_panel * g->nr, most * g->nr));
             cx_gemm_run_stack(j->kernels, stack, on, columns, gradients, patches + (size_t)(n * l->panel_step) * size,
-                              to + (size_t)(n * g->nr) * size, NULL);
+                              l->panel_step, to + (size_t)(n * g->nr) * size, NULL);
         }
     }
 }

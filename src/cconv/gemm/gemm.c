@@ -136,17 +136,17 @@ static bool evenly_spaced(const int64_t *offset, int64_t count) {
     return true;
 }
 
-/* One panel of b, its place in c, and what its sums begin with. */
+/* A step of one panel of b, or more of the next: its place in c, and what its sums begin with. */
 typedef struct panel {
     const char *b;
-    int64_t columns, vectors, offset[CX_GEMM_MAX_NR];
+    int64_t columns, vectors, next, offset[CX_GEMM_MAX_COLUMNS]; /* next: elements to the next panel */
     bool whole;  /* columns follow each other in c, in whole vectors */
     char *stage; /* the dense place of the block's first row, or NULL */
     cx_gemm_start start;
     const void *bias;
 } panel;
 
-enum { TILE_BYTES = CX_GEMM_MAX_MR * CX_GEMM_MAX_NR * 8 };
+enum { TILE_BYTES = CX_GEMM_MAX_MR * CX_GEMM_MAX_COLUMNS * 8 };
 
 /*
  * Rows i ... of the block. If the panel is not whole or their distances are not even, and there is no stage, then no more
@@ -176,22 +176,23 @@ static void run_rows(const block *t, const panel *p, int64_t i, int64_t rows, bo
             g->gather(c, stack.c_row, gemm->c, row, rows, p->offset, p->columns);
     }
     const void *bias = p->start == CX_START_ROWS ? cx_at(gemm->bias_rows, t->m0 + i, t->size) : p->bias;
-    cx_gemm_run_stack(t->kernels, stack, rows, p->columns, cx_at(t->a, i * stack.a_next, t->size), p->b, c, bias);
+    cx_gemm_run_stack(t->kernels, stack, rows, p->columns, cx_at(t->a, i * stack.a_next, t->size), p->b, p->next, c,
+                      bias);
     if (t->last && gemm->activation != CONVX_ACT_NONE)
         for (int64_t r = 0; r < rows; ++r)
             t->kernels->activate(cx_at_mut(c, r * stack.c_row, t->size), p->columns, gemm->activation);
     if (!straight && (t->last || !p->stage)) g->scatter(c, stack.c_row, gemm->c, row, rows, p->offset, p->columns);
 }
 
-/* A panel against all rows of the block. stage: the dense place of its first tile, or NULL. */
-static void run_panel(const block *t, const char *b, int64_t n0, int64_t columns, char *stage) {
+/* A step against all rows of the block. stage: the dense place of its first tile, or NULL. */
+static void run_step(const block *t, const char *b, int64_t b_next, int64_t n0, int64_t columns, char *stage) {
     const cx_gemm *gemm = t->gemm;
     const int lanes = t->kernels->lanes, mr = t->kernels->gemm.mr;
-    panel p = {.b = b, .columns = columns, .vectors = cx_ceil_div(columns, lanes), .stage = stage};
+    panel p = {.b = b, .columns = columns, .vectors = cx_ceil_div(columns, lanes), .next = b_next, .stage = stage};
     const bool full = columns == p.vectors * lanes;
     p.whole = cx_axis_offsets(&gemm->c_column, n0, columns, p.offset) && full;
 
-    _Alignas(64) char bias_block[CX_GEMM_MAX_NR * 8];
+    _Alignas(64) char bias_block[CX_GEMM_MAX_COLUMNS * 8];
     if (!t->first) {
         p.start = CX_START_RESULT;
     } else if (gemm->bias_rows) {
@@ -347,10 +348,11 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
         t.row_offset = row_offset;
         t.even = evenly_spaced(row_offset, t.m1 - m);
         t.stage_row = blocks.nc;
-        for (int64_t n = n0, j = 0; n < n1; n += nr, ++j) {
-            const int64_t corner = (m - m0) * blocks.nc + j * nr;
-            run_panel(&t, b + (size_t)j * panel, n, cx_min(n1 - n, nr),
-                      stage ? scratch + l.stage + (size_t)corner * size : NULL);
+        for (int64_t n = n0, columns; n < n1; n += columns) {
+            columns = cx_gemm_step(kernels, n1 - n);
+            const int64_t corner = (m - m0) * blocks.nc + n - n0;
+            run_step(&t, b + (size_t)((n - n0) / nr) * panel, (int64_t)(panel / size), n, columns,
+                     stage ? scratch + l.stage + (size_t)corner * size : NULL);
         }
     }
 }

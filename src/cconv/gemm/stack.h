@@ -27,6 +27,38 @@ static inline double cx_gemm_vectors_of(const cx_kernels *kernels, int64_t n) {
     return (double)(whole / kernels->lanes + rest.vectors) + (rest.half ? 0.5 : 0);
 }
 
+/*
+ * How many of the columns that are left make the next step through them: a panel, or a panel of three vectors and the only
+ * one of the next. A tile of a single vector would load more than it multiplies; two tiles of two do not.
+ */
+static inline int64_t cx_gemm_step(const cx_kernels *kernels, int64_t left) {
+    const int64_t nr = kernels->gemm.nr, rest = left - nr;
+    if (kernels->gemm.nv < 3 || rest <= 0 || rest > kernels->lanes || cx_gemm_width_of(kernels, rest).half)
+        return cx_min(left, nr);
+    return left;
+}
+
+/* What one kind of tile does of a step. Elements. */
+typedef struct cx_gemm_piece {
+    int vectors;           /* 0: half of one */
+    int64_t b, b_second, c; /* from the panel's and the result's first column */
+} cx_gemm_piece;
+
+/* The pieces of a step, whose next panel begins `b_next` after this one. Returns how many. */
+static inline int cx_gemm_pieces(const cx_kernels *kernels, int64_t columns, int64_t b_next, cx_gemm_piece piece[2]) {
+    const int64_t lanes = kernels->lanes;
+    if (columns > kernels->gemm.nr) {
+        piece[0] = (cx_gemm_piece){2, 0, lanes, 0};
+        piece[1] = (cx_gemm_piece){2, 2 * lanes, b_next - 2 * lanes, 2 * lanes};
+        return 2;
+    }
+    const cx_gemm_width width = cx_gemm_width_of(kernels, columns);
+    int count = 0;
+    if (width.vectors > 0) piece[count++] = (cx_gemm_piece){width.vectors, 0, lanes, 0};
+    if (width.half) piece[count++] = (cx_gemm_piece){0, width.vectors * lanes, lanes, width.vectors * lanes};
+    return count;
+}
+
 static inline void cx_gemm_run_tiles(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int vectors,
                                      const void *a, const void *b, void *c, const void *bias) {
     const cx_gemm_kernels *g = &kernels->gemm;
@@ -51,18 +83,20 @@ static inline void cx_gemm_run_tiles(const cx_kernels *kernels, cx_gemm_stack st
 }
 
 /*
- * c = start + a * b for `rows` rows and the first columns of a panel, of which c has whole vectors: the higher tiles first,
- * then the others. a_col 0: a is copied tile by tile, [k][row] (see pack_row_tiles).
+ * c = start + a * b for `rows` rows and the columns of a step, of which c has whole vectors: the higher tiles first, then the
+ * others. a_col 0: a is copied tile by tile, [k][row] (see pack_row_tiles).
  */
 static inline void cx_gemm_run_stack(const cx_kernels *kernels, cx_gemm_stack stack, int64_t rows, int64_t columns,
-                                     const void *a, const void *b, void *c, const void *bias) {
-    const cx_gemm_width width = cx_gemm_width_of(kernels, columns);
-    if (width.vectors > 0) cx_gemm_run_tiles(kernels, stack, rows, width.vectors, a, b, c, bias);
-    if (!width.half) return;
+                                     const void *a, const void *b, int64_t b_next, void *c, const void *bias) {
     const size_t size = cx_dtype_size(kernels->dtype);
-    const int64_t done = (int64_t)width.vectors * kernels->lanes;
-    if (stack.start == CX_START_COLUMNS) bias = cx_at(bias, done, size);
-    cx_gemm_run_tiles(kernels, stack, rows, 0, a, cx_at(b, done, size), cx_at_mut(c, done, size), bias);
+    cx_gemm_piece piece[2];
+    const int pieces = cx_gemm_pieces(kernels, columns, b_next, piece);
+    for (int i = 0; i < pieces; ++i) {
+        const bool along = stack.start == CX_START_COLUMNS;
+        stack.b_second = piece[i].b_second;
+        cx_gemm_run_tiles(kernels, stack, rows, piece[i].vectors, a, cx_at(b, piece[i].b, size),
+                          cx_at_mut(c, piece[i].c, size), along ? cx_at(bias, piece[i].c, size) : bias);
+    }
 }
 
 #endif

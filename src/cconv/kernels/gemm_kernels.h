@@ -9,6 +9,7 @@
 #define CX_GEMM_MAX_MR 8
 #define CX_GEMM_MAX_NV 3
 #define CX_GEMM_MAX_NR 48
+#define CX_GEMM_MAX_COLUMNS 64 /* of one step: see gemm/stack.h */
 
 /* What the sums of a tile begin with: zero, the bias of their row or of their column, or what c holds. */
 typedef enum cx_gemm_start { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_START_RESULT } cx_gemm_start;
@@ -22,6 +23,7 @@ typedef struct cx_gemm_stack {
     int64_t a_row, a_col; /* within a tile: to the next row, to the next k */
     int64_t a_next;       /* from tile to tile, for each row */
     int64_t c_row;        /* within a tile and from tile to tile */
+    int64_t b_second;     /* tiles of two vectors where whole ones have three: from the first of b to the second */
     cx_gemm_start start;
 } cx_gemm_stack;
 

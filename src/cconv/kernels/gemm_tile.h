@@ -7,7 +7,7 @@
  *
  *   a   ROWS x k, element (i, p) at a[i * a_row + p * a_col], read in place, broadcast; or in runs, as weights of
  *       several taps lie
- *   b   a packed panel: k rows of NR elements, of which the first NV vectors are used
+ *   b   a packed panel: k rows of NR elements, of which the first NV vectors are used; or two vectors of two panels
  *   c   ROWS rows of NV vectors, contiguous along the row
  *
  * The sum of one element is one chain of FMAs over p, whatever tile it falls into: its bits do not depend on the
@@ -23,6 +23,7 @@ static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows,
                                                                  const cx_gemm_stack *stack, const real *a,
                                                                  const real *b, real *c, const real *bias) {
     const int64_t a_col = stack->a_col, run = stack->run, jump = stack->jump;
+    const int64_t b_step = GEMM_NV == 3 && nv == 2 ? stack->b_second : LANES;
     int64_t c_row = stack->c_row;
     TILE_VEC acc[GEMM_NARROW_MR][GEMM_NV];
     const real *row[GEMM_NARROW_MR];
@@ -66,7 +67,7 @@ static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows,
         for (const int64_t end = at + run * a_col; at != end; at += a_col) {
             TILE_VEC bv[GEMM_NV];
 #pragma GCC unroll 4
-            for (int j = 0; j < nv; ++j) bv[j] = TILE_LOAD(b + j * LANES);
+            for (int j = 0; j < nv; ++j) bv[j] = TILE_LOAD(b + j * b_step);
             b += GEMM_NR;
 #pragma GCC unroll 16
             for (int i = 0; i < rows; ++i) {

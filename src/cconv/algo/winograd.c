@@ -60,9 +60,11 @@ static void turn_taps(cx_correlation *c) {
 #define COST_GAPS         220.0 /* of a channel's row of tiles whose places lie apart */
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
 #define COST_FILTER       90.0  /* of a vector of them, and for each of its points */
-#define COST_FILTER_PAIRS 55.0
 #define COST_FILTER_POINT 1.8
+#define COST_FILTER_PAIRS 76.0  /* the same of 64 bytes, whose rows are loaded in pairs: those loads and stores bound it */
+#define COST_PAIRS_POINT  1.9
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
+#define COST_BYTE_WIDE    0.065 /* on CPUs that load 64 bytes at once */
 #define COST_BYTE_PATCHES 0.07  /* of transformed patches past the second-level cache, for each block of channels */
 #define COST_BYTE_OUTSIDE 0.25  /* of any filters, where they do not stay in the last cache */
 
@@ -72,9 +74,12 @@ static bool few_tiles(const cx_winograd *w, const cx_kernels *kernels) {
 
 /* Cycles of transforming a vector of filters, for each point. */
 static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
-    const bool pairs = cx_vector_bytes(kernels) == 64; /* of rows are loaded at a time */
-    return ((pairs ? COST_FILTER_PAIRS : COST_FILTER) / (double)w->points + COST_FILTER_POINT) *
-           cx_vector_pace(kernels);
+    if (cx_vector_bytes(kernels) == 64) return COST_FILTER_PAIRS / (double)w->points + COST_PAIRS_POINT;
+    return COST_FILTER / (double)w->points + COST_FILTER_POINT;
+}
+
+static double byte_cost(const cx_kernels *kernels) {
+    return cx_vector_bytes(kernels) == 64 && cx_vector_pace(kernels) == 1 ? COST_BYTE_WIDE : COST_BYTE;
 }
 
 /*
@@ -82,14 +87,13 @@ static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
  * fetch from another's cache; or both are transformed once, and each thread takes some of the result's channels.
  */
 static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threads) {
-    const cx_gemm_kernels *g = &kernels->gemm;
-    const int64_t units = cx_ceil_div(w->tiles, w->variant & CX_WINOGRAD_CHANNELS ? g->mr : kernels->lanes);
+    const int64_t units = cx_ceil_div(w->tiles, w->variant & CX_WINOGRAD_CHANNELS ? 1 : kernels->lanes);
     if (threads == 1 || 4 * cx_round_up(units, threads) > 5 * units) return true;
     /* kept ones cost so little that half a vector more for one thread is worth sharing */
     const bool kept = w->variant & CX_WINOGRAD_KEPT;
     if (kept && 10 * (double)cx_round_up(units, threads) > 11 * cx_gemm_vectors_of(kernels, w->tiles)) return true;
     const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
-    const double filters = co * (kept ? (double)w->size * COST_BYTE : filters_cost(w, kernels) / kernels->lanes);
+    const double filters = co * (kept ? (double)w->size * byte_cost(kernels) : filters_cost(w, kernels) / kernels->lanes);
     return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2) * cx_vector_pace(kernels);
 }
 
@@ -97,7 +101,7 @@ static void set_blocks(cx_winograd *w, const cx_kernels *kernels) {
     const cx_gemm_kernels *g = &kernels->gemm;
     const bool channels = w->variant & CX_WINOGRAD_CHANNELS, shared = w->variant & CX_WINOGRAD_SHARED;
     const int64_t co_unit = channels ? g->nr : g->mr;
-    w->tile_unit = channels ? g->mr : shared ? g->nr : kernels->lanes;
+    w->tile_unit = channels ? 1 : shared ? g->nr : kernels->lanes;
     const int64_t size = (int64_t)w->size, l2 = (int64_t)cx_cpu_get()->l2;
     w->panel = co_unit;
     w->co_width = cx_round_up(w->c.co, co_unit);
@@ -206,7 +210,7 @@ static double cost_of(const cx_winograd *w, const cx_kernels *kernels, bool kept
         /* kept filters are read as one stream, which is as fast from memory */
         const bool outside = !kept && bytes > (double)cx_cpu_get()->l3 / 2;
         const int64_t blocks = few_tiles(w, kernels) ? 1 : cx_ceil_div(w->tiles, w->block); /* for any threads */
-        cost += bytes * (double)blocks * (outside ? COST_BYTE_OUTSIDE : COST_BYTE);
+        cost += bytes * (double)blocks * (outside ? COST_BYTE_OUTSIDE : byte_cost(kernels));
     }
     return COST_CALL + (double)w->c.groups * cost;
 }

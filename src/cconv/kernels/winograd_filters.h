@@ -24,9 +24,16 @@ static inline void load_short_filters(const real *lowest, const real *end, int a
     vec block[CX_LANE_COUNT];
     const int half = LANES / 2;
     if (half == 8 && all >= half && all <= half + 2) { /* 3x3 */
+        const real *row[CX_LANE_COUNT];
+        vec last[4], *first_tap = forwards ? taps : taps + all - 1;
+        const int step = forwards ? 1 : -1;
         v_load_half_transposed(lowest, lane, block);
-        for (int t = 0; t < half; ++t) taps[forwards ? t : all - 1 - t] = block[t];
-        load_taps(lowest, all, half, forwards, lane, taps);
+#pragma GCC unroll 8
+        for (int t = 0; t < half; ++t) first_tap[t * step] = block[t];
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; ++i) row[i] = lowest + lane[i];
+        v_load_columns(4, row, all - 4, last);
+        for (int t = half; t < all; ++t) first_tap[t * step] = last[t - (all - 4)];
         return;
     }
     real last[CX_LANE_COUNT] = {0};
@@ -76,12 +83,12 @@ static inline void load_filters(const cx_winograd_axis axis[2], const real *w, c
 /* Both passes of 3x3 filters, which most are. */
 WINOGRAD_INLINE void filter_square(const int points, const vec *taps, real *out, int64_t step) {
     vec by_columns[3][CX_WINOGRAD_MAX_POINTS];
-#pragma GCC unroll 1
+#pragma GCC unroll 3
     for (int c = 0; c < 3; ++c) {
         const vec column[3] = {taps[c], taps[3 + c], taps[6 + c]};
         winograd_filter(points, 3, column, by_columns[c]);
     }
-#pragma GCC unroll 1
+#pragma GCC unroll 6
     for (int r = 0; r < points; ++r, out += points * step) {
         const vec row[3] = {by_columns[0][r], by_columns[1][r], by_columns[2][r]};
         vec values[CX_WINOGRAD_MAX_POINTS];
@@ -103,7 +110,7 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
     /* a kernel one row high is transformed across only */
     const real *rows = row_points > 1 ? (const real *)by_rows : (const real *)taps;
     winograd_lines across = {rows, LANES, columns * LANES, NULL, 0, 0, row_points};
-    const bool square = row_points == 6 && axis[0].taps == 3 && axis[1].points == 6 && columns == 3;
+    const bool square = row_points == axis[1].points && axis[0].taps == 3 && columns == 3;
     /* Vectors run on from one row of the panel to the next. */
     const int64_t all_filters = kn * width, used = cx_round_up(count, LANES);
     const int64_t most = cx_max((count - 1) * lane_stride, 0) + cx_max((kn - 1) * k_stride, 0);
@@ -115,7 +122,7 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
         if (together > 0 && row + together <= kn) {
             const int64_t from = row * k_stride;
             /* no prefetcher follows so many short pieces of memory */
-            for (int l = 0; l < LANES; ++l)
+            for (int l = 0; l < (int)width; ++l)
                 __builtin_prefetch((const real *)w_void + from + same_lane[l] + FILTERS_AHEAD * k_stride);
             row += together;
             load_filters(axis, (const real *)w_void + from, tap_stride, same_lane, most - from, taps);
@@ -141,8 +148,10 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
         across.out = spills ? (real *)values : dst;
         across.out_step = step;
         across.out_line = axis[1].points * step;
-        if (square) {
+        if (square && row_points == 6) {
             filter_square(6, taps, across.out, step);
+        } else if (square && row_points == 4) {
+            filter_square(4, taps, across.out, step);
         } else {
             if (row_points > 1) filter_pass(&axis[0], &down);
             filter_pass(&axis[1], &across);

@@ -91,16 +91,17 @@ WINOGRAD_INLINE void winograd_filter(const int points, const int taps, const vec
     values[points - 1] = w[taps - 1];
 #pragma GCC unroll 4
     for (int i = 0; i < pairs; ++i) {
-        vec even = w[0], odd = c->q[i] * w[1];
+        vec even = c->norm[i] * w[0], odd = c->norm[i] * c->q[i] * w[1];
 #pragma GCC unroll 8
         for (int t = 2; t < taps; ++t) {
+            const real power = c->norm[i] * winograd_power(c->q[i], t);
             if (t % 2)
-                odd += winograd_power(c->q[i], t) * w[t];
+                odd += power * w[t];
             else
-                even += winograd_power(c->q[i], t) * w[t];
+                even += power * w[t];
         }
-        values[2 * i + 1] = c->norm[i] * (even + odd);
-        values[2 * i + 2] = c->norm[i] * (even - odd);
+        values[2 * i + 1] = even + odd;
+        values[2 * i + 2] = even - odd;
     }
 }
 

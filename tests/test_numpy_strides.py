@@ -95,6 +95,20 @@ def test_forward_takes_any_memory(memory, layer):
     np.testing.assert_array_equal(plan(memory(x)), expected)
 
 
+@pytest.mark.parametrize("algorithm", ["gemm", "direct", "winograd_2x2", "winograd_4x4"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_many_weights_with_channels_fastest_give_the_same_bits(algorithm, dtype, groups):
+    w = RNG.standard_normal((768, 512 // groups, 3, 3)).astype(dtype)  # more than two second-level caches hold
+    x, options = RNG.standard_normal((1, 512, 4, 5)).astype(dtype), {"padding": 1, "groups": groups}
+    y = convx.conv2d(x, w, algorithm=algorithm, **options)
+    last = channels_last_memory(w)
+    np.testing.assert_array_equal(convx.conv2d(x, last, algorithm=algorithm, **options), y)
+    np.testing.assert_allclose(convx.conv2d(x, last, **options), y, rtol=0, atol=1e-2)
+    gx = grad.conv2d_input(x.shape, w, y, **options)
+    np.testing.assert_allclose(grad.conv2d_input(x.shape, last, y, **options), gx, rtol=0, atol=1e-4 * abs(gx).max())
+
+
 @pytest.mark.parametrize("memory", MEMORY)
 def test_gradients_take_any_memory(memory, layer):
     x, w, b = layer

@@ -14,14 +14,15 @@
 #include "kernels/kernels.h"
 
 typedef struct cx_decision {
-    double cost;         /* estimated cycles of one core, spread over the threads */
-    size_t shared_bytes; /* workspace for the whole run */
-    size_t thread_bytes; /* and for each thread that takes part */
-    size_t packed_bytes; /* what pack() writes; 0: it has nothing to keep */
-    int variant;         /* the algorithm's own: which of its ways */
-    int threads;         /* worth using, at most those asked for */
-    bool on_request;     /* less exact than auto may be: only for those who name it */
-    const char *reason;  /* static text, when declined; or a remark on the way chosen */
+    double cost;           /* estimated cycles of one core, spread over the threads */
+    size_t shared_bytes;   /* workspace for the whole run */
+    size_t thread_bytes;   /* and for each thread that takes part */
+    size_t packed_bytes;   /* what pack() writes; 0: it has nothing to keep */
+    size_t arranged_bytes; /* the plan's own part of the shared ones: see plan/arrange.h */
+    int variant;           /* the algorithm's own: which of its ways */
+    int threads;           /* worth using, at most those asked for */
+    bool on_request;       /* less exact than auto may be: only for those who name it */
+    const char *reason;    /* static text, when declined; or a remark on the way chosen */
 } cx_decision;
 
 typedef struct cx_algorithm {

@@ -61,7 +61,8 @@ static void turn_taps(cx_correlation *c) {
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
 #define COST_FILTER       90.0  /* of a vector of them, and for each of its points */
 #define COST_FILTER_POINT 1.8
-#define COST_FILTER_PAIRS 76.0  /* the same of 64 bytes, whose rows are loaded in pairs: those loads and stores bound it */
+#define COST_FILTER_PAIRS \
+    76.0 /* the same of 64 bytes, whose rows are loaded in pairs: those loads and stores bound it */
 #define COST_PAIRS_POINT  1.9
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_WIDE    0.065 /* on CPUs that load 64 bytes at once */
@@ -93,7 +94,8 @@ static bool share_few(const cx_winograd *w, const cx_kernels *kernels, int threa
     const bool kept = w->variant & CX_WINOGRAD_KEPT;
     if (kept && 10 * (double)cx_round_up(units, threads) > 11 * cx_gemm_vectors_of(kernels, w->tiles)) return true;
     const double vectors = (double)cx_ceil_div(w->tiles, kernels->lanes), co = (double)w->c.co;
-    const double filters = co * (kept ? (double)w->size * byte_cost(kernels) : filters_cost(w, kernels) / kernels->lanes);
+    const double filters =
+        co * (kept ? (double)w->size * byte_cost(kernels) : filters_cost(w, kernels) / kernels->lanes);
     return 4 * (threads - 1) * filters > vectors * (COST_INPUT + co / 2) * cx_vector_pace(kernels);
 }
 

@@ -40,7 +40,7 @@ static inline int64_t cx_gemm_step(const cx_kernels *kernels, int64_t left) {
 
 /* What one kind of tile does of a step. Elements. */
 typedef struct cx_gemm_piece {
-    int vectors;           /* 0: half of one */
+    int vectors;            /* 0: half of one */
     int64_t b, b_second, c; /* from the panel's and the result's first column */
 } cx_gemm_piece;
 

@@ -6,9 +6,9 @@
 
 #include "base/conv.h"
 
-#define CX_GEMM_MAX_MR 8
-#define CX_GEMM_MAX_NV 3
-#define CX_GEMM_MAX_NR 48
+#define CX_GEMM_MAX_MR      8
+#define CX_GEMM_MAX_NV      3
+#define CX_GEMM_MAX_NR      48
 #define CX_GEMM_MAX_COLUMNS 64 /* of one step: see gemm/stack.h */
 
 /* What the sums of a tile begin with: zero, the bias of their row or of their column, or what c holds. */

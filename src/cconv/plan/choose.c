@@ -1,5 +1,7 @@
 #include "plan/choose.h"
 
+#include "plan/arrange.h"
+
 /* Of two that cost the same, the first is taken. */
 static const cx_algorithm *const candidates[] = {
     &cx_algorithm_direct,       &cx_algorithm_gemm,         &cx_algorithm_winograd_4x4,
@@ -22,6 +24,12 @@ bool cx_candidate_matches(convx_algorithm wanted, convx_algorithm algorithm) {
 bool cx_candidate_decide(const cx_algorithm *algorithm, const cx_conv *conv, const cx_kernels *kernels, int threads,
                          bool kept, size_t limit, cx_decision *decision) {
     *decision = (cx_decision){0};
+    if (!kept && cx_weights_worth_arranging(conv, algorithm->id)) {
+        if (cx_decide_arranged(algorithm, conv, kernels, threads, decision) &&
+            (limit == 0 || cx_workspace_bytes(decision) <= limit))
+            return true;
+        *decision = (cx_decision){0};
+    }
     if (!algorithm->decide(conv, kernels, threads, kept, decision)) return false;
     if (limit == 0 || cx_workspace_bytes(decision) <= limit) return true;
     if (decision->thread_bytes > 0 && decision->threads > 1 && limit > decision->shared_bytes) {

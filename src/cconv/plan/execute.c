@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/shape.h"
+#include "plan/arrange.h"
 
 static bool is_empty(cx_span span) { return span.last < span.first; }
 
@@ -59,7 +60,10 @@ convx_status cx_run(const cx_conv *folded, const cx_kernels *kernels, const cx_c
         if (!own) return CONVX_OUT_OF_MEMORY;
         workspace = own;
     }
-    choice->algorithm->run(folded, kernels, &choice->decision, tensors, workspace);
+    if (choice->decision.arranged_bytes > 0)
+        cx_run_arranged(choice->algorithm, folded, kernels, &choice->decision, tensors, workspace);
+    else
+        choice->algorithm->run(folded, kernels, &choice->decision, tensors, workspace);
     if (own) cx_scratch_release(own);
     return CONVX_OK;
 }

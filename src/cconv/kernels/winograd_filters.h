@@ -23,13 +23,17 @@ static inline void load_short_filters(const real *lowest, const real *end, int a
                                       vec *taps) {
     vec block[CX_LANE_COUNT];
     const int half = LANES / 2;
-    if (half == 8 && all >= half && all <= half + 2) { /* 3x3 */
+    bool inside = true; /* half of a vector of each filter */
+    for (int i = 0; i < LANES && all < half; ++i) inside = inside && lowest + lane[i] + half <= end;
+    if (half == 8 && all >= 5 && all <= half + 2 && inside) { /* 3x3, 1x5, 1x7 */
         const real *row[CX_LANE_COUNT];
         vec last[4], *first_tap = forwards ? taps : taps + all - 1;
         const int step = forwards ? 1 : -1;
         v_load_half_transposed(lowest, lane, block);
 #pragma GCC unroll 8
-        for (int t = 0; t < half; ++t) first_tap[t * step] = block[t];
+        for (int t = 0; t < half; ++t)
+            if (t < all) first_tap[t * step] = block[t];
+        if (all <= half) return;
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; ++i) row[i] = lowest + lane[i];
         v_load_columns(4, row, all - 4, last);

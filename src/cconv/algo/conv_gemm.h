@@ -14,6 +14,7 @@
 #define CX_COST_COPY_WEIGHTS      1.0   /* rows of weights that do not lie in the order of the sum */
 #define CX_COST_TRANSPOSE         0.5   /* packing through a transposition */
 #define CX_COST_LOCATE_TAP        75.0  /* of one panel, for each row of the grid that it meets */
+#define CX_COST_MORE_PIECES       5.0   /* of a vector that short rows make */
 #define CX_COST_PANEL             230.0 /* setting up one, whatever its length */
 #define CX_COST_LOCATE_PLACE      16.0  /* one tap of one pixel */
 #define CX_COST_BAND              0.25  /* copying lines of a band */

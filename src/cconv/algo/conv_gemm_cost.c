@@ -56,6 +56,10 @@ static double cost_of(const cx_gemm_part *p, const cx_kernels *kernels, int vari
     } else {
         const int64_t step = c->step[2] * c->src.space[2];
         cost += pixels * k * (step == 1 || step == 2 ? CX_COST_COPY_RUN : CX_COST_COPY_STRIDED);
+        if (c->grid[2] < lanes && lanes % c->grid[2] != 0) { /* vectors of three pieces of rows, and more */
+            const double share = 2 * (double)(lanes - c->grid[2]) / (double)lanes;
+            cost += padded / (double)lanes * k * CX_COST_MORE_PIECES * (share < 1 ? share : 1);
+        }
         const double rows_met = 1 + (double)nr / (double)c->grid[2];
         const double panels = (double)(whole + (n > whole * nr));
         const bool matrix = p->affine && cx_axis_step(&p->pixel_rows) == 1; /* nothing to locate */

@@ -2,7 +2,7 @@
  * Template: panels of the patch matrix with pixels as columns (channels-first forward and input gradient).
  *
  * For one tap, a vector of LANES pixels lies in memory the same way in every channel. So each tap is located once, as
- * at most two masked vector loads (a piece of one grid row, a piece of the next; padding is masked off), and each
+ * a few masked vector loads (a piece of one grid row, a piece of the next, ...; padding is masked off), and each
  * channel is then copied by that table. What does not fit the form (steps over 2, strided rows, edges of the other
  * padding modes) goes lane by lane.
  */
@@ -41,13 +41,17 @@ typedef enum place_kind {
 /* Channels lie far apart, so no hardware prefetcher follows: how many are fetched ahead. */
 #define AHEAD_CHANNELS 6
 
+/* Pieces of grid rows in a vector, two by two: as many as maps a quarter of a vector wide have. */
+enum { PAIRS = LANES >= 16 ? 3 : LANES >= 8 ? 2 : 1, PIECES = 2 * PAIRS };
+
 /* A vector of pixels for one tap; element offsets of channel 0. */
 typedef struct place {
     place_kind kind;
-    int64_t low, high; /* channels whose vector loads stay inside the tensor; the others go lane by lane */
-    int64_t src[2];    /* of lane 0, although that lane may be masked off */
+    int pairs;
+    int64_t low, high;   /* channels whose vector loads stay inside the tensor; the others go lane by lane */
+    int64_t src[PIECES]; /* of lane 0, although that lane may be masked off */
     union {
-        vec_mask mask[2];
+        vec_mask mask[PIECES];
         int64_t lane[CX_LANE_COUNT]; /* NO_PLACE for a zero */
     };
 } place;
@@ -72,13 +76,16 @@ static __attribute__((noinline, cold)) void locate_lanes(const cx_patches *p, co
     }
 }
 
-/* Channels whose loads from src[0] and src[1] on stay inside the tensor. */
+/* Channels whose loads from src[] on stay inside the tensor. */
 static inline void find_safe_channels(const cx_patches *p, int pieces, int64_t reach, place *at) {
     const int64_t from = ((const real *)p->begin - (const real *)p->base),
                   to = ((const real *)p->end - (const real *)p->base);
     const int64_t stride = p->stride.channel;
-    const int64_t least = pieces == 2 && at->src[1] < at->src[0] ? at->src[1] : at->src[0];
-    const int64_t most = (pieces == 2 && at->src[1] > at->src[0] ? at->src[1] : at->src[0]) + reach;
+    int64_t least = at->src[0], most = at->src[0] + reach;
+    for (int i = 1; i < pieces; ++i) {
+        if (at->src[i] < least) least = at->src[i];
+        if (at->src[i] + reach > most) most = at->src[i] + reach;
+    }
     at->low = 0;
     at->high = p->channels;
     while (at->low < at->high && (least + at->low * stride < from || most + at->low * stride > to)) ++at->low;
@@ -92,14 +99,15 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
     const bool whole = runs->low <= first && runs->high >= first + LANES; /* of the first segment: the common case */
     if (fits && whole) {
         at->kind = PLACE_WHOLE;
+        at->pairs = 1;
         at->src[0] = at->src[1] = runs->src + (first - runs->low) * step;
         at->low = 0;
         at->high = p->channels;
         if (step == 2) find_safe_channels(p, 1, step * LANES, at);
         return;
     }
-    int pieces = 0, low[2] = {0, 0}, high[2] = {0, 0};
-    at->src[0] = at->src[1] = 0;
+    int pieces = 0, low[PIECES] = {0}, high[PIECES] = {0};
+    at->src[0] = 0;
     for (int s = 0; s < segments && fits; ++s) {
         const tap_run *run = runs + s;
         if (run->lane + run->count <= first || run->lane >= first + LANES) continue;
@@ -109,7 +117,7 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
         if (begin < 0) begin = 0;
         if (end > LANES) end = LANES;
         if (begin >= end) continue;
-        if (pieces == 2) {
+        if (pieces == PIECES) {
             fits = false;
             break;
         }
@@ -121,10 +129,12 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
         locate_lanes(p, runs, segments, first, at);
         return;
     }
-    if (pieces == 1) at->src[1] = at->src[0];
     at->kind = pieces == 1 && high[0] - low[0] == LANES ? PLACE_WHOLE : PLACE_MASKED;
-    at->mask[0] = v_mask_between(low[0], high[0]);
-    at->mask[1] = v_mask_between(low[1], high[1]);
+    at->pairs = pieces <= 2 ? 1 : (pieces + 1) / 2;
+    for (int i = 0; i < (PAIRS > 1 ? 2 * at->pairs : 2); ++i) {
+        if (i >= pieces) at->src[i] = at->src[0];
+        at->mask[i] = v_mask_between(low[i], high[i]);
+    }
     if (pieces == 0) { /* nothing is loaded */
         at->kind = PLACE_ZEROS;
         at->low = 0;
@@ -137,6 +147,15 @@ static inline void locate_vector(const cx_patches *p, const tap_run *runs, int s
 static inline __attribute__((always_inline)) vec load_step(const real *src, const int step) {
     return step == 1 ? v_load(src) : v_even(v_load(src), v_load(src + (LANES > 1 ? LANES : 0)));
 }
+
+/* Two pieces of a vector, zeros elsewhere. */
+static inline __attribute__((always_inline)) vec load_pair(const real *channel, const int64_t src[2],
+                                                           const vec_mask mask[2], const int step) {
+    return v_join(mask[0], load_step(channel + src[0], step), mask[1], load_step(channel + src[1], step));
+}
+
+/* What is added to a vector, whose other lanes are zeros. */
+static inline vec v_filled(vec v, vec more) { return (vec)((vec_bits)v | (vec_bits)more); }
 
 static inline void copy_lanes(const place *at, const real *channel, real *dst) {
     for (int i = 0; i < LANES; ++i) dst[i] = at->lane[i] == NO_PLACE ? 0 : channel[at->lane[i]];
@@ -151,13 +170,13 @@ static inline __attribute__((always_inline)) void copy_channels_located(const cx
     const int64_t stride = p->stride.channel;
     /* channels are far apart, so no hardware prefetcher follows */
     const int64_t ahead = 16 * stride;
-    const real *src0 = (const real *)p->base + low * stride + at->src[0];
-    const real *src1 = (const real *)p->base + low * stride + at->src[1];
+    const real *channel = (const real *)p->base + low * stride;
     dst += low * dst_stride;
     if (at->kind == PLACE_WHOLE) {
-        for (int64_t c = low; c < high; ++c, src0 += stride, dst += dst_stride) {
-            __builtin_prefetch(src0 + ahead);
-            v_store(dst, load_step(src0, step));
+        channel += at->src[0];
+        for (int64_t c = low; c < high; ++c, channel += stride, dst += dst_stride) {
+            __builtin_prefetch(channel + ahead);
+            v_store(dst, load_step(channel, step));
         }
         return;
     }
@@ -165,9 +184,11 @@ static inline __attribute__((always_inline)) void copy_channels_located(const cx
         for (int64_t c = low; c < high; ++c, dst += dst_stride) v_store(dst, v_zero());
         return;
     }
-    const vec_mask mask0 = at->mask[0], mask1 = at->mask[1];
-    for (int64_t c = low; c < high; ++c, src0 += stride, src1 += stride, dst += dst_stride)
-        v_store(dst, v_join(mask0, load_step(src0, step), mask1, load_step(src1, step)));
+    for (int64_t c = low; c < high; ++c, channel += stride, dst += dst_stride) {
+        vec v = load_pair(channel, at->src, at->mask, step);
+        for (int i = 2; PAIRS > 1 && i < 2 * at->pairs; i += 2) v = v_filled(v, load_pair(channel, at->src + i, at->mask + i, step));
+        v_store(dst, v);
+    }
 }
 
 /* One vector of pixels, one tap, channels [c, c + channels); dst is of channel c. */
@@ -216,10 +237,10 @@ typedef struct located_panel {
     int count;
     int64_t t0, taps;  /* located */
     int64_t low, high; /* channels that are safe in every place */
-    int whole_count, masked_count, zero_count, lane_count, line_count;
+    int whole_count, masked_count, more_count, zero_count, lane_count, line_count;
     int64_t line[2 * TAP_CHUNK]; /* to fetch ahead: the ends of what each row of taps reads */
     whole_vector whole[TAP_CHUNK * GEMM_NV];
-    masked_vector masked[TAP_CHUNK * GEMM_NV];
+    masked_vector masked[TAP_CHUNK * GEMM_NV], more[(PAIRS > 1 ? PAIRS - 1 : 1) * TAP_CHUNK * GEMM_NV];
     int64_t zeros_to[TAP_CHUNK * GEMM_NV];
     lane_vector lanes[TAP_CHUNK * GEMM_NV];
 } located_panel;
@@ -263,7 +284,8 @@ static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, i
     panel->taps = taps;
     panel->low = 0;
     panel->high = p->channels;
-    panel->whole_count = panel->masked_count = panel->zero_count = panel->lane_count = panel->line_count = 0;
+    panel->whole_count = panel->masked_count = panel->more_count = 0;
+    panel->zero_count = panel->lane_count = panel->line_count = 0;
     if (is_interior(p, panel)) {
         locate_interior(p, panel, t0, taps);
         return;
@@ -289,6 +311,9 @@ static void locate_taps(const cx_patches *p, located_panel *panel, int64_t t0, i
             else
                 panel->masked[panel->masked_count++] =
                     (masked_vector){{at.mask[0], at.mask[1]}, {at.src[0], at.src[1]}, to};
+            for (int i = 2; PAIRS > 1 && i < 2 * at.pairs; i += 2)
+                panel->more[panel->more_count++] =
+                    (masked_vector){{at.mask[i], at.mask[i + 1]}, {at.src[i], at.src[i + 1]}, to};
             if ((v == 0 || v == GEMM_NV - 1) && (tap[2] == 0 || t == 0))
                 panel->line[panel->line_count++] = v ? at.src[1] + LANES - 1 : at.src[0];
         }
@@ -305,8 +330,11 @@ static inline __attribute__((always_inline)) void pack_channel(const located_pan
         v_store(dst + panel->whole[i].to, load_step(channel + panel->whole[i].src, step));
     for (int i = 0; i < panel->masked_count; ++i) {
         const masked_vector *v = &panel->masked[i];
-        const vec a = load_step(channel + v->src[0], step), b = load_step(channel + v->src[1], step);
-        v_store(dst + v->to, v_join(v->mask[0], a, v->mask[1], b));
+        v_store(dst + v->to, load_pair(channel, v->src, v->mask, step));
+    }
+    for (int i = 0; i < panel->more_count; ++i) {
+        const masked_vector *v = &panel->more[i];
+        v_store(dst + v->to, v_filled(v_load(dst + v->to), load_pair(channel, v->src, v->mask, step)));
     }
     for (int i = 0; i < panel->zero_count; ++i) v_store(dst + panel->zeros_to[i], v_zero());
     for (int i = 0; i < panel->lane_count; ++i) copy_lanes(&panel->lanes[i].at, channel, dst + panel->lanes[i].to);

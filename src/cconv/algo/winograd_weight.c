@@ -364,12 +364,13 @@ static void add_slabs_task(void *context, int64_t index, int worker) {
 /* ---- The algorithm --------------------------------------------------------------------------------------------- */
 
 /* Measured cycles of a vector. */
-#define COST_CALL    6000.0
-#define COST_COPY    5.0 /* of a place, into a strip */
-#define COST_VALUES  6.0 /* at one point */
-#define COST_PRODUCT 0.9 /* of the FMA peak that the micro-kernel reaches */
-#define COST_RESULT  5.0 /* of a product, at one point */
-#define COST_PASS    4.0 /* of a product that goes to memory and back, between blocks or slabs */
+#define COST_CALL       6000.0
+#define COST_COPY       5.0 /* of a place, into a strip */
+#define COST_VALUES     6.0 /* at one point */
+#define COST_MOVES_WIDE 1.8 /* times as much for 64 bytes, which a CPU loads and stores no faster than 32 */
+#define COST_PRODUCT    0.9 /* of the FMA peak that the micro-kernel reaches */
+#define COST_RESULT     5.0 /* of a product, at one point */
+#define COST_PASS       4.0 /* of a product that goes to memory and back, between blocks or slabs */
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const layer *l) {
     const double lanes = kernels->lanes, points = l->points, tiles = (double)(l->rows * l->grid.tiles[1]);
@@ -381,7 +382,9 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
     const double transform = tiles * (x_vectors + y_vectors) * (points * COST_VALUES + 1.5 * outputs * COST_COPY);
     const double multiply = points * products * (tiles + 4) / (2 * COST_PRODUCT);
     const double results = points * products * (COST_RESULT + (passes - 1) * COST_PASS);
-    return COST_CALL + (double)conv->groups * (transform + multiply + results) * cx_vector_pace(kernels);
+    const double pace = cx_vector_pace(kernels);
+    const double moves = cx_vector_bytes(kernels) == 64 ? COST_MOVES_WIDE : pace;
+    return COST_CALL + (double)conv->groups * (transform * moves + (multiply + results) * pace);
 }
 
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,

@@ -47,6 +47,16 @@ static inline void store_filters(const vec *taps, int rows, int columns, const i
             v_transpose(block);
             for (int64_t i = 0; i < n; ++i) v_store(dst + i * in_stride + t, block[i]);
         }
+#ifdef CX_CHEAP_FIRST
+        if (all - t >= LANES / 4) { /* as 3x3 of sixteen lanes */
+            vec block[CX_LANE_COUNT];
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i) block[i] = t + i < all ? taps[t + i] : v_zero();
+            v_transpose(block);
+            for (int64_t i = 0; i < n; ++i) v_store_first(dst + i * in_stride + t, block[i], all - t);
+            return;
+        }
+#endif
     }
     for (; t < all; ++t) {
         real *to = dst + t / columns * tap_stride[0] + t % columns * tap_stride[1];

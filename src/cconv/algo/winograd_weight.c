@@ -170,6 +170,14 @@ static void copy_places(const job *j, const char *src, int64_t step, int64_t cou
     }
 }
 
+enum { LINE = 64 };
+
+/* Channels lie far apart, where no prefetcher follows: the next row of them is fetched while one is copied. */
+static void fetch_places(const char *src, size_t bytes, int64_t channel_bytes, int64_t channels) {
+    for (int64_t c = 0; c < channels; ++c, src += channel_bytes)
+        for (size_t at = 0; at < bytes; at += LINE) __builtin_prefetch(src + at);
+}
+
 /* Rows and columns of one plane of a tensor, from a place on and a gap apart, with its padding, as a strip. */
 static void lay_strip(const job *j, const char *tensor, const cx_strides *stride, const int64_t extent[3],
                       convx_padding_mode mode, int64_t image, const int64_t place[3], int64_t rows, int64_t columns,
@@ -178,6 +186,7 @@ static void lay_strip(const job *j, const char *tensor, const cx_strides *stride
     const int64_t *gap = j->l->grid.gap, depth = cx_padded_index(place[0], extent[0], mode);
     const int64_t low = cx_min(cx_ceil_div(cx_max(-place[2], 0), gap[1]), columns);
     const int64_t high = cx_max(cx_min(cx_ceil_div(cx_max(extent[2] - place[2], 0), gap[1]), columns), low);
+    const bool far = stride->channel > LINE && (size_t)(channels * stride->channel) * size > 4 * cx_cpu_get()->l2;
     for (int64_t r = 0; r < rows; ++r, strip += row_bytes) {
         const int64_t row = cx_padded_index(place[1] + r * gap[0], extent[1], mode);
         if (depth < 0 || row < 0) {
@@ -189,8 +198,12 @@ static void lay_strip(const job *j, const char *tensor, const cx_strides *stride
         for (int64_t i = 0; i < columns; ++i) {
             char *to = strip + (size_t)(i * ld) * size;
             if (i == low && high > low) {
-                copy_places(j, cx_at(line, (place[2] + low * gap[1]) * stride->space[2], size),
-                            gap[1] * stride->space[2], high - low, stride->channel, channels, ld, to);
+                const int64_t step = gap[1] * stride->space[2], next = gap[0] * stride->space[1];
+                if (far && step == 1 && r + 1 < rows && row + gap[0] < extent[1])
+                    fetch_places(cx_at(line, place[2] + low * gap[1] + next, size), (size_t)(high - low) * size,
+                                 stride->channel * (int64_t)size, channels);
+                copy_places(j, cx_at(line, (place[2] + low * gap[1]) * stride->space[2], size), step, high - low,
+                            stride->channel, channels, ld, to);
                 i = high - 1;
                 continue;
             }

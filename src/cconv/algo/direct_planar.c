@@ -341,9 +341,11 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                          (double)cx_ceil_div(cx_max(largest->grid[1], 1), b->height) *
                          (double)cx_ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
-    const bool strided = parts > 1;                /* the phases of an input gradient */
-    const bool wide = cx_vector_pace(kernels) > 1; /* three or four results a load are too few to wait for none */
-    const double few = wide && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
+    const bool strided = parts > 1; /* the phases of an input gradient */
+    const bool long_vectors = cx_vector_bytes(kernels) == 64, wide = cx_vector_pace(kernels) > 1;
+    /* three or four results a load are too few to wait for none */
+    const double few =
+        long_vectors && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
     const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * (wide ? 1.25 : 1) * sums / (sums + 6)
                               : largest->co > 2 ? 0.88 * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
@@ -358,7 +360,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     /* Less than two vectors of a row leave the latency of additions uncovered. */
     const double covered =
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
-    const double pace = cx_vector_pace(kernels);
+    const double pace = cx_vector_pace(kernels), moves = long_vectors ? 2 : pace;
     const double multiply =
         images * places * taps * channels * pace / (lanes * 2 * efficiency * few * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
@@ -366,7 +368,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
     const double copied =
         b->in_place ? 0
-                    : images * sources * (apart == 1 || apart == 2 ? 1.5 * pace * (double)apart / lanes : 1.5 + line);
+                    : images * sources * (apart == 1 || apart == 2 ? 1.5 * moves * (double)apart / lanes : 1.5 + line);
     const double stored = images * results *
                           (members == 2 ? 0.6
                            : b->tile    ? 1.5

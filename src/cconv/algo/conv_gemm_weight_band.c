@@ -152,8 +152,8 @@ static void band_task(void *context, int64_t index, int worker) {
                     for (int64_t l = 0; l < lines; ++l) {
                         const int64_t to = ((c - c0) * cut->lines + l) * taps * ld + n - n0;
                         cx_gemm_run_stack(kernels, stack, taps, step, cx_at(band, l * line, j->size),
-                                          cx_at(b, (n - n0) * count, j->size), nr * count,
-                                          cx_at_mut(sums, to, j->size), NULL);
+                                          cx_at(b, (n - n0) * count, j->size), nr * count, cx_at_mut(sums, to, j->size),
+                                          NULL);
                     }
                 }
             }

@@ -344,6 +344,8 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const bool strided = parts > 1; /* the phases of an input gradient */
     const bool long_vectors = cx_vector_bytes(kernels) == 64, wide = cx_vector_pace(kernels) > 1;
     /* three or four results a load are too few to wait for none */
+    /* pairs are split as they are loaded */
+    const double split = long_vectors && !wide && largest->step[2] == 2 ? 0.75 : 1;
     const double few =
         long_vectors && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
     const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * (wide ? 1.25 : 1) * sums / (sums + 6)
@@ -362,7 +364,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
     const double pace = cx_vector_pace(kernels), moves = long_vectors ? 2 : pace;
     const double multiply =
-        images * places * taps * channels * pace / (lanes * 2 * efficiency * few * single * reuse * covered);
+        images * places * taps * channels * pace / (lanes * 2 * efficiency * few * split * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;

@@ -25,9 +25,9 @@ typedef struct cx_winograd {
     int variant, points;
     int64_t k, tiles;                 /* of the sum, and of all images */
     int64_t block, co_block, k_block; /* tiles, result channels, and k worked on at a time */
-    int64_t tile_unit; /* blocks of tiles end where vectors do, or panels if shared; as rows anywhere */
-    int64_t co_width, panel;            /* channels of one group, up to whole panels; and of a panel */
-    int64_t input_row, input_point;     /* steps of transformed patches: a panel or a tile, and a point */
+    int64_t tile_unit;                /* blocks of tiles end where vectors do, or panels if shared; as rows anywhere */
+    int64_t co_width, panel;          /* channels of one group, up to whole panels; and of a panel */
+    int64_t input_row, input_point;   /* steps of transformed patches: a panel or a tile, and a point */
     int64_t product_row, product_point; /* steps of products: a channel or a tile, and a point */
     int64_t filter_point;               /* step of transformed filters */
     size_t size;                        /* of an element */

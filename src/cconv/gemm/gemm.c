@@ -140,8 +140,8 @@ static bool evenly_spaced(const int64_t *offset, int64_t count) {
 typedef struct panel {
     const char *b;
     int64_t columns, vectors, next, offset[CX_GEMM_MAX_COLUMNS]; /* next: elements to the next panel */
-    bool whole;  /* columns follow each other in c, in whole vectors */
-    char *stage; /* the dense place of the block's first row, or NULL */
+    bool whole;                                                  /* columns follow each other in c, in whole vectors */
+    char *stage;                                                 /* the dense place of the block's first row, or NULL */
     cx_gemm_start start;
     const void *bias;
 } panel;

@@ -186,7 +186,8 @@ static inline __attribute__((always_inline)) void copy_channels_located(const cx
     }
     for (int64_t c = low; c < high; ++c, channel += stride, dst += dst_stride) {
         vec v = load_pair(channel, at->src, at->mask, step);
-        for (int i = 2; PAIRS > 1 && i < 2 * at->pairs; i += 2) v = v_filled(v, load_pair(channel, at->src + i, at->mask + i, step));
+        for (int i = 2; PAIRS > 1 && i < 2 * at->pairs; i += 2)
+            v = v_filled(v, load_pair(channel, at->src + i, at->mask + i, step));
         v_store(dst, v);
     }
 }

@@ -84,16 +84,21 @@ static inline void load_filters(const cx_winograd_axis axis[2], const real *w, c
     }
 }
 
+/* Thirty-two registers hold what passes from one of two passes to the other. */
+#if CX_BYTES == 64
+#define SQUARE_UNROLL _Pragma("GCC unroll 6")
+#else
+#define SQUARE_UNROLL _Pragma("GCC unroll 1")
+#endif
+
 /* Both passes of 3x3 filters, which most are. */
 WINOGRAD_INLINE void filter_square(const int points, const vec *taps, real *out, int64_t step) {
     vec by_columns[3][CX_WINOGRAD_MAX_POINTS];
-#pragma GCC unroll 3
-    for (int c = 0; c < 3; ++c) {
+    SQUARE_UNROLL for (int c = 0; c < 3; ++c) {
         const vec column[3] = {taps[c], taps[3 + c], taps[6 + c]};
         winograd_filter(points, 3, column, by_columns[c]);
     }
-#pragma GCC unroll 6
-    for (int r = 0; r < points; ++r, out += points * step) {
+    SQUARE_UNROLL for (int r = 0; r < points; ++r, out += points * step) {
         const vec row[3] = {by_columns[0][r], by_columns[1][r], by_columns[2][r]};
         vec values[CX_WINOGRAD_MAX_POINTS];
         winograd_filter(points, 3, row, values);
@@ -166,5 +171,6 @@ static void winograd_filters(const cx_winograd_axis axis[2], const void *w_void,
 }
 
 #undef FILTERS_AHEAD
+#undef SQUARE_UNROLL
 
 #endif

@@ -343,9 +343,9 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
     const bool strided = parts > 1; /* the phases of an input gradient */
     const bool long_vectors = cx_vector_bytes(kernels) == 64, wide = cx_vector_pace(kernels) > 1;
-    /* three or four results a load are too few to wait for none */
     /* pairs are split as they are loaded */
     const double split = long_vectors && !wide && largest->step[2] == 2 ? 0.75 : 1;
+    /* three or four results a load are too few to wait for none */
     const double few =
         long_vectors && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
     const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * (wide ? 1.25 : 1) * sums / (sums + 6)

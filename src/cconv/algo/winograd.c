@@ -61,8 +61,7 @@ static void turn_taps(cx_correlation *c) {
 #define COST_RUN          23.0  /* of results: tiles that follow each other in a row, of one channel */
 #define COST_FILTER       90.0  /* of a vector of them, and for each of its points */
 #define COST_FILTER_POINT 1.8
-#define COST_FILTER_PAIRS \
-    76.0 /* the same of 64 bytes, whose rows are loaded in pairs: those loads and stores bound it */
+#define COST_FILTER_PAIRS 76.0 /* the same of 64 bytes, whose rows are loaded in pairs */
 #define COST_PAIRS_POINT  1.9
 #define COST_BYTE         0.105 /* of transformed filters, each time that all tiles of a block have been served */
 #define COST_BYTE_WIDE    0.065 /* on CPUs that load 64 bytes at once */

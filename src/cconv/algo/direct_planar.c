@@ -362,7 +362,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     /* Less than two vectors of a row leave the latency of additions uncovered. */
     const double covered =
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
-    const double pace = cx_vector_pace(kernels), moves = long_vectors ? 2 : pace;
+    const double pace = cx_vector_pace(kernels), moves = long_vectors ? 2 : 1;
     const double multiply =
         images * places * taps * channels * pace / (lanes * 2 * efficiency * few * split * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */

@@ -143,9 +143,9 @@ static void multiply(const cx_kernels *kernels, int64_t rows, const char *a, int
         cx_gemm_piece piece[2];
         const int pieces = cx_gemm_pieces(kernels, step, panel_step, piece);
         for (int i = 0; i < pieces; ++i) {
+            const size_t at = (size_t)piece[i].first * size;
             stack.b_second = piece[i].b_second;
-            multiply_panels(kernels, stack, rows, piece[i].vectors, a, b + (size_t)piece[i].b * size,
-                            c + (size_t)piece[i].c * size);
+            multiply_panels(kernels, stack, rows, piece[i].vectors, a, b + at, c + at);
         }
     }
 }

@@ -186,7 +186,9 @@ static void lay_strip(const job *j, const char *tensor, const cx_strides *stride
     const int64_t *gap = j->l->grid.gap, depth = cx_padded_index(place[0], extent[0], mode);
     const int64_t low = cx_min(cx_ceil_div(cx_max(-place[2], 0), gap[1]), columns);
     const int64_t high = cx_max(cx_min(cx_ceil_div(cx_max(extent[2] - place[2], 0), gap[1]), columns), low);
-    const bool far = stride->channel > LINE && (size_t)(channels * stride->channel) * size > 4 * cx_cpu_get()->l2;
+    const int64_t step = gap[1] * stride->space[2];
+    const bool far =
+        step == 1 && stride->channel > LINE && (size_t)(channels * stride->channel) * size > 4 * cx_cpu_get()->l2;
     for (int64_t r = 0; r < rows; ++r, strip += row_bytes) {
         const int64_t row = cx_padded_index(place[1] + r * gap[0], extent[1], mode);
         if (depth < 0 || row < 0) {
@@ -198,12 +200,11 @@ static void lay_strip(const job *j, const char *tensor, const cx_strides *stride
         for (int64_t i = 0; i < columns; ++i) {
             char *to = strip + (size_t)(i * ld) * size;
             if (i == low && high > low) {
-                const int64_t step = gap[1] * stride->space[2], next = gap[0] * stride->space[1];
-                if (far && step == 1 && r + 1 < rows && row + gap[0] < extent[1])
-                    fetch_places(cx_at(line, place[2] + low * gap[1] + next, size), (size_t)(high - low) * size,
+                const char *first = cx_at(line, (place[2] + low * gap[1]) * stride->space[2], size);
+                if (far && r + 1 < rows && row + gap[0] < extent[1])
+                    fetch_places(cx_at(first, gap[0] * stride->space[1], size), (size_t)(high - low) * size,
                                  stride->channel * (int64_t)size, channels);
-                copy_places(j, cx_at(line, (place[2] + low * gap[1]) * stride->space[2], size), step, high - low,
-                            stride->channel, channels, ld, to);
+                copy_places(j, first, step, high - low, stride->channel, channels, ld, to);
                 i = high - 1;
                 continue;
             }
@@ -396,7 +397,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
     const double multiply = points * products * (tiles + 4) / (2 * COST_PRODUCT);
     const double results = points * products * (COST_RESULT + (passes - 1) * COST_PASS);
     const double pace = cx_vector_pace(kernels);
-    const double moves = cx_vector_bytes(kernels) == 64 ? COST_MOVES_WIDE : pace;
+    const double moves = cx_vector_bytes(kernels) == 64 ? COST_MOVES_WIDE : 1;
     return COST_CALL + (double)conv->groups * (transform * moves + (multiply + results) * pace);
 }
 

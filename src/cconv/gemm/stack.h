@@ -40,22 +40,23 @@ static inline int64_t cx_gemm_step(const cx_kernels *kernels, int64_t left) {
 
 /* What one kind of tile does of a step. Elements. */
 typedef struct cx_gemm_piece {
-    int vectors;            /* 0: half of one */
-    int64_t b, b_second, c; /* from the panel's and the result's first column */
+    int vectors;      /* 0: half of one */
+    int64_t first;    /* column, of b and of c */
+    int64_t b_second; /* see cx_gemm_stack */
 } cx_gemm_piece;
 
 /* The pieces of a step, whose next panel begins `b_next` after this one. Returns how many. */
 static inline int cx_gemm_pieces(const cx_kernels *kernels, int64_t columns, int64_t b_next, cx_gemm_piece piece[2]) {
     const int64_t lanes = kernels->lanes;
     if (columns > kernels->gemm.nr) {
-        piece[0] = (cx_gemm_piece){2, 0, lanes, 0};
-        piece[1] = (cx_gemm_piece){2, 2 * lanes, b_next - 2 * lanes, 2 * lanes};
+        piece[0] = (cx_gemm_piece){2, 0, lanes};
+        piece[1] = (cx_gemm_piece){2, 2 * lanes, b_next - 2 * lanes};
         return 2;
     }
     const cx_gemm_width width = cx_gemm_width_of(kernels, columns);
     int count = 0;
-    if (width.vectors > 0) piece[count++] = (cx_gemm_piece){width.vectors, 0, lanes, 0};
-    if (width.half) piece[count++] = (cx_gemm_piece){0, width.vectors * lanes, lanes, width.vectors * lanes};
+    if (width.vectors > 0) piece[count++] = (cx_gemm_piece){width.vectors, 0, lanes};
+    if (width.half) piece[count++] = (cx_gemm_piece){0, width.vectors * lanes, lanes};
     return count;
 }
 
@@ -94,8 +95,8 @@ static inline void cx_gemm_run_stack(const cx_kernels *kernels, cx_gemm_stack st
     for (int i = 0; i < pieces; ++i) {
         const bool along = stack.start == CX_START_COLUMNS;
         stack.b_second = piece[i].b_second;
-        cx_gemm_run_tiles(kernels, stack, rows, piece[i].vectors, a, cx_at(b, piece[i].b, size),
-                          cx_at_mut(c, piece[i].c, size), along ? cx_at(bias, piece[i].c, size) : bias);
+        cx_gemm_run_tiles(kernels, stack, rows, piece[i].vectors, a, cx_at(b, piece[i].first, size),
+                          cx_at_mut(c, piece[i].first, size), along ? cx_at(bias, piece[i].first, size) : bias);
     }
 }
 

@@ -39,11 +39,13 @@ typedef struct job {
     size_t size;
 } job;
 
-static inline void spread_elements(char *to, int64_t step, const char *from, int64_t n, const size_t size) {
-    for (int64_t i = 0; i < n; ++i, to += step * (int64_t)size, from += size) memcpy(to, from, size);
+static inline void copy_elements(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n,
+                                 const size_t size) {
+    for (int64_t i = 0; i < n; ++i, to += to_step * (int64_t)size, from += from_step * (int64_t)size)
+        memcpy(to, from, size);
 }
 
-/* Of one out channel: read as one stream, tap by tap. */
+/* Of one out channel, tap by tap: with in_channels fastest, one stream. */
 static void arrange_filter(void *context, int64_t index, int worker) {
     (void)worker;
     const job *j = context;
@@ -55,18 +57,22 @@ static void arrange_filter(void *context, int64_t index, int worker) {
         const int64_t at = z * conv->w.space[0] + y * conv->w.space[1] + x * conv->w.space[2];
         const char *from = cx_at(j->from, index * conv->w.out + at, j->size);
         if (j->size == sizeof(float))
-            spread_elements(to, taps, from, conv->in_channels, sizeof(float));
+            copy_elements(to, taps, from, conv->w.in, conv->in_channels, sizeof(float));
         else
-            spread_elements(to, taps, from, conv->in_channels, sizeof(double));
+            copy_elements(to, taps, from, conv->w.in, conv->in_channels, sizeof(double));
     }
+}
+
+void cx_arrange_weights(const cx_conv *conv, int threads, const void *weights, void *to) {
+    job j = {.conv = conv, .from = weights, .to = to, .size = cx_dtype_size(conv->dtype)};
+    cx_parallel_for(conv->groups * conv->out_channels, threads, arrange_filter, &j);
 }
 
 void cx_run_arranged(const cx_algorithm *algorithm, const cx_conv *conv, const cx_kernels *kernels,
                      const cx_decision *decision, const cx_tensors *tensors, void *workspace) {
     cx_conv arranged = *conv;
     arranged.w = cx_weights_contiguous(conv);
-    job j = {.conv = conv, .from = tensors->w, .to = workspace, .size = cx_dtype_size(conv->dtype)};
-    cx_parallel_for(conv->groups * conv->out_channels, decision->threads, arrange_filter, &j);
+    cx_arrange_weights(conv, decision->threads, tensors->w, workspace);
     cx_tensors at = *tensors;
     at.w = workspace;
     cx_decision own = *decision;

@@ -8,7 +8,10 @@
 
 #include "algo/algorithm.h"
 
-/* Whether to. False for weight gradients, which read no weights. */
+/* Weights with conv's strides into the order of the contract, dense. Those that a plan keeps are made by it, too. */
+void cx_arrange_weights(const cx_conv *conv, int threads, const void *weights, void *to);
+
+/* Whether to, before a run. False for weight gradients, which read no weights. */
 bool cx_weights_worth_arranging(const cx_conv *conv, convx_algorithm algorithm);
 
 /* Lets the algorithm decide for arranged weights, and adds what arranging them takes. */

@@ -5,23 +5,8 @@
 #include "base/memory.h"
 #include "base/shape.h"
 #include "base/threads.h"
+#include "plan/arrange.h"
 #include "plan/execute.h"
-
-static void copy_weights(const cx_conv *from, const void *source, const cx_conv *to, void *target) {
-    const size_t size = cx_dtype_size(from->dtype);
-    const int64_t *k = from->kernel;
-    for (int64_t o = 0; o < from->groups * from->out_channels; ++o)
-        for (int64_t i = 0; i < from->in_channels; ++i)
-            for (int64_t z = 0; z < k[0]; ++z)
-                for (int64_t y = 0; y < k[1]; ++y)
-                    for (int64_t x = 0; x < k[2]; ++x) {
-                        const cx_weight_strides *a = &from->w, *b = &to->w;
-                        const int64_t at = o * a->out + i * a->in + z * a->space[0] + y * a->space[1] + x * a->space[2];
-                        const int64_t put =
-                            o * b->out + i * b->in + z * b->space[0] + y * b->space[1] + x * b->space[2];
-                        memcpy(cx_at_mut(target, put, size), cx_at(source, at, size), size);
-                    }
-}
 
 static convx_status keep_tensors(convx_plan *plan, const cx_conv *given, const void *weight, const void *bias) {
     const size_t size = cx_dtype_size(given->dtype);
@@ -34,7 +19,7 @@ static convx_status keep_tensors(convx_plan *plan, const cx_conv *given, const v
     if (!weight) return CONVX_OK;
     plan->weights = cx_aligned_alloc((size_t)cx_weights_count(given) * size);
     if (!plan->weights) return CONVX_OUT_OF_MEMORY;
-    copy_weights(given, weight, &plan->conv, plan->weights);
+    cx_arrange_weights(given, plan->choice.decision.threads, weight, plan->weights);
     const size_t packed = plan->choice.decision.packed_bytes;
     if (packed == 0) return CONVX_OK;
     plan->packed = cx_aligned_alloc(packed);

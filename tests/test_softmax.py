@@ -157,6 +157,27 @@ def test_without_dim_the_axis_is_that_of_torch():
     assert convx.log_softmax(np.array(7.0), -1) == 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_where_memory_begins(name, dtype):
+    shape = (2, 5, 3, 1003)
+    x, gy = values(shape, dtype), values(shape, dtype, 1)
+    function, gradient = getattr(convx, name), getattr(convx.grad, name)
+
+    def begun_at(place, array):
+        moved = np.empty(array.size + place, dtype)[place:].reshape(shape)
+        moved[...] = array
+        return moved
+
+    y = function(x, 1)
+    expected = gradient(x, gy, 1, output=y)
+    for place in range(16):
+        moved = begun_at(place, x)
+        np.testing.assert_array_equal(function(moved, 1, out=moved), y)
+        moved = begun_at(place, gy)
+        np.testing.assert_array_equal(gradient(x, moved, 1, output=y, out=moved), expected)
+
+
 def test_dtype_converts_the_input_first():
     x = np.array([[1, 2, 3]])
     found = convx.softmax(x, 1, dtype=np.float32)

@@ -279,6 +279,25 @@ def test_channel_counts_around_every_vector_length_are_exact_with_2x2_tiles(layo
         np.testing.assert_array_equal(from_layout(y, layout), layer.forward(x, w, None))
 
 
+@pytest.mark.parametrize("algorithm", TILES[:2])
+def test_rows_of_any_number_of_tiles_are_joined_right(algorithm):
+    rng = np.random.default_rng(4)
+    for width in [*range(1, 23), 33, 61]:
+        batch, ins, outs = 1 + width % 3, 1 + width * 7 % 23, 1 + width * 5 % 19
+        for mode in ("zeros", "reflect") if width > 1 else ("zeros",):
+            layer = Layer.of_shapes((batch, ins, 11, width), (outs, ins, 3, 3), 1)
+            x, w, gy = (integers(rng, s, np.float32) for s in (layer.x_shape, layer.w_shape, layer.y_shape))
+            options = {"padding": 1, "algorithm": algorithm}
+            padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="constant" if mode == "zeros" else mode)
+            y = convx.conv2d(x, w, padding_mode=mode, **options)
+            same_sums(y, convx.conv2d(padded, w, algorithm="reference"), algorithm, (3, 3))
+            gw = convx.grad.conv2d_weight(x, w.shape, gy, padding_mode=mode, **options)
+            expected = convx.grad.conv2d_weight(padded, w.shape, gy, algorithm="reference")
+            same_sums(gw, expected, algorithm, (3, 3))
+            gx = convx.grad.conv2d_input(x.shape, w, gy, **options)
+            same_sums(gx, layer.grad_input(w, gy), algorithm, (3, 3))
+
+
 # ---- Bits ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,8 @@
 /*
  * Three ways, by the memory of the tensors
  *   rows      The axis is contiguous: kernels work in place, on one long row or several short ones.
- *   columns   The axis has strides and what lies around it is contiguous: vectors go across, in place. Columns at the edges are
- *             gathered.
+ *   columns   The axis has strides and what lies around it is contiguous: vectors go across, in place, from where the
+ *             result's are aligned. Columns at the edges are gathered.
  *   gathered  Everything else: lines along the axis are copied, as columns when several fit the cache, else one by one.
  */
 #include "algo/softmax.h"
@@ -24,7 +24,8 @@ typedef struct softmax_job {
     const cx_softmax_kernels *kernels;
     const cx_softmax_args *args;
     size_t element;
-    int64_t lines;  /* of a group, all of which lie in one row of the walk; its last group may have fewer */
+    int64_t lines;  /* of a group, all of which lie in one row of the walk; its first and last groups may have fewer */
+    int64_t lead;   /* lines that the first group has fewer */
     int64_t groups; /* of one row of the walk */
     int64_t task;   /* groups of a task */
     bool rows, columns;
@@ -107,8 +108,9 @@ static void run_gathered(const softmax_job *j, int64_t index, int64_t lines, cha
 }
 
 static void run_group(const softmax_job *j, int64_t group, int worker) {
-    const int64_t row = j->walk->size[j->walk->rank - 1], within = group % j->groups * j->lines;
-    const int64_t index = group / j->groups * row + within, lines = cx_min(j->lines, row - within);
+    const int64_t row = j->walk->size[j->walk->rank - 1], first = group % j->groups * j->lines - j->lead;
+    const int64_t within = cx_max(first, 0), lines = cx_min(first + j->lines, row) - within;
+    const int64_t index = group / j->groups * row + within;
     if (j->rows) {
         const cx_softmax_args a = group_in_place(j, index, true);
         run_rows(j, &a, lines);
@@ -132,6 +134,13 @@ static void softmax_task(void *context, int64_t index, int worker) {
     for (int64_t group = begin; group < end; ++group) run_group(j, group, worker);
 }
 
+/* So many that the second group's vectors of results are aligned; 0 where the first one's are. */
+static int64_t lines_to_skip(const softmax_job *j) {
+    const uintptr_t place = (uintptr_t)line_of(j, 0, 0) / j->element;
+    const int64_t lanes = j->kernels->lanes, before = -(int64_t)place & (lanes - 1);
+    return before > 0 ? j->lines - before : 0;
+}
+
 convx_status cx_softmax(const cx_kernels *kernels, const cx_softmax_args *args, const cx_walk *w) {
     if (w->count == 0) return CONVX_OK;
     softmax_job job = {.walk = w,
@@ -150,12 +159,13 @@ convx_status cx_softmax(const cx_kernels *kernels, const cx_softmax_args *args, 
     const int wanted = w->count > cx_ceil_div(task_elements, args->n) ? cx_threads_get() : 1;
     job.lines = width;
     if (job.rows && args->n > CX_SHORT_ROW) job.lines = cx_long_task(row, cx_ceil_div(task_elements, args->n), wanted);
-    job.groups = cx_ceil_div(row, job.lines);
+    if (job.columns && !job.rows && row > width) job.lead = lines_to_skip(&job);
+    job.groups = cx_ceil_div(row + job.lead, job.lines);
     const int64_t groups = w->count / row * job.groups;
     job.task = cx_long_task(groups, cx_ceil_div(task_elements, args->n * job.lines), wanted);
     const int64_t tasks = cx_ceil_div(groups, job.task);
     const int threads = (int)cx_min(wanted, tasks);
-    if (!job.rows && !(job.columns && row % job.kernels->lanes == 0)) {
+    if (!job.rows && !(job.columns && job.lead == 0 && row % job.kernels->lanes == 0)) {
         const int64_t elements = cx_max(args->n, cx_min(args->n * width, gathered_elements));
         int64_t bytes, all;
         if (!cx_mul(elements, (int64_t)job.element * (w->tensors - 1), &bytes)) return CONVX_OUT_OF_MEMORY;

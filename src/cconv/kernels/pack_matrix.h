@@ -12,9 +12,9 @@
 #include "vec/shuffle.h"
 #include "vec/vec.h"
 
-/* LANES offsets that are consecutive elements. */
-static inline bool consecutive(const int64_t *offset) {
-    for (int i = 1; i < LANES; ++i)
+/* Whether `count` offsets are those of consecutive elements. */
+static inline bool consecutive(const int64_t *offset, int64_t count) {
+    for (int64_t i = 1; i < count; ++i)
         if (offset[i] != offset[0] + i) return false;
     return true;
 }
@@ -37,7 +37,7 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
     real *dst = dst_void;
     int64_t j = 0;
     for (; j + LANES <= columns; j += LANES) {
-        if (consecutive(column_offset + j)) {
+        if (consecutive(column_offset + j, LANES)) {
             for (int64_t k = 0; k < kn; ++k)
                 v_store(dst + k_row[k] * GEMM_NR + j, v_load(src + k_offset[k] + column_offset[j]));
             continue;
@@ -46,7 +46,7 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
         const int64_t ahead = LANES > 1 ? (column_offset[j + 1] - column_offset[j]) * LANES : 0;
         int64_t k = 0;
         while (k < kn) {
-            if (k + LANES <= kn && consecutive(k_offset + k)) {
+            if (k + LANES <= kn && consecutive(k_offset + k, LANES)) {
                 int64_t to[CX_LANE_COUNT];
                 for (int i = 0; i < LANES; ++i) to[i] = k_row[k + i] * GEMM_NR + j;
                 for (int i = 0; i < LANES; ++i) __builtin_prefetch(src + k_offset[k] + column_offset[j + i] + ahead);
@@ -138,19 +138,75 @@ static bool short_runs(const int64_t *k_offset, int64_t kn) {
     return kn < 4 * runs;
 }
 
+/* The first n > 0 lanes. */
+static inline void store_lanes(real *to, vec v, int64_t n) {
+#ifdef CX_CHEAP_FIRST
+    v_store_first(to, v, n);
+#else
+    enum { HALF = LANES / 2 };
+    real lanes[CX_LANE_COUNT];
+    v_store(lanes, v);
+    if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
+        memcpy(to, lanes, HALF * sizeof *to);
+        memcpy(to + n - HALF, lanes + n - HALF, HALF * sizeof *to);
+    } else {
+        for (int64_t i = 0; i < n; ++i) to[i] = lanes[i];
+    }
+#endif
+}
+
+/*
+ * dst[i * ld + k] = src[i + k_offset[k]], i < height, which is LANES, LANES / 2 if that is more than 4, or 4. The last vector of k begins early rather than
+ * ending late; one that is all there is is stored in part.
+ */
+static inline __attribute__((always_inline)) void
+pack_rows_across(const int height, const real *src, const int64_t *k_offset, int64_t kn, real *dst, int64_t ld) {
+    const int64_t n = kn < LANES ? kn : LANES;
+    for (int64_t k = 0; k < kn; k += LANES) {
+        if (k + n > kn) k = kn - n;
+        int64_t offset[CX_LANE_COUNT];
+        for (int64_t j = 0; j < LANES; ++j) offset[j] = k_offset[k + (j < n ? j : n - 1)];
+        vec rows[CX_LANE_COUNT + 4];
+        if (height == LANES) {
+            v_load_transposed(src, offset, rows);
+        } else if (height > 4) {
+            v_load_half_transposed(src, offset, rows);
+        } else {
+            const real *column[CX_LANE_COUNT];
+#pragma GCC unroll 16
+            for (int j = 0; j < LANES; ++j) column[j] = src + offset[j];
+            v_load_columns(4, column, 0, rows);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < height; ++i) {
+            if (n == LANES)
+                v_store(dst + i * ld + k, rows[i]);
+            else
+                store_lanes(dst + i * ld + k, rows[i], n);
+        }
+    }
+}
+
 static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
                       int64_t kn, void *dst_void, int64_t ld) {
     const real *src = src_void;
     real *dst = dst_void;
     int64_t i = 0;
-    for (; i + LANES <= rows && LANES > 1 && consecutive(row_offset + i); i += LANES) {
-        int64_t to[CX_LANE_COUNT], k = 0;
-        for (int r = 0; r < LANES; ++r) to[r] = (i + r) * ld;
-        for (; k + LANES <= kn; k += LANES) transpose_block(src + row_offset[i], k_offset + k, dst + k, to);
-        for (; k < kn; ++k)
-            for (int r = 0; r < LANES; ++r) dst[to[r] + k] = src[row_offset[i + r] + k_offset[k]];
+    if (kn == 0) return;
+    for (; i + LANES <= rows && LANES > 1 && consecutive(row_offset + i, LANES); i += LANES)
+        pack_rows_across(LANES, src + row_offset[i], k_offset, kn, dst + i * ld, ld);
+    enum { PART = LANES > 8 ? LANES / 2 : 4 };
+    while (LANES > 1 && i < rows && rows >= 4) {
+        const int64_t height = rows - i > 4 && rows >= PART ? PART : 4;
+        const int64_t from = cx_min(i, rows - height); /* the last ones begin early */
+        if (!consecutive(row_offset + from, height)) break;
+        if (PART > 4 && height == PART)
+            pack_rows_across(PART, src + row_offset[from], k_offset, kn, dst + from * ld, ld);
+        else
+            pack_rows_across(4, src + row_offset[from], k_offset, kn, dst + from * ld, ld);
+        i = from + height;
     }
-    if (i == rows || kn == 0) return;
+    if (i == rows) return;
     if (short_runs(k_offset, kn))
         pack_rows_by_elements(src, row_offset + i, rows - i, k_offset, kn, dst + i * ld, ld);
     else
@@ -195,23 +251,6 @@ static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_
 
 #undef TILE_STEP
 
-/* The first n > 0 lanes. */
-static inline void store_column(real *to, vec v, int64_t n) {
-#ifdef CX_CHEAP_FIRST
-    v_store_first(to, v, n);
-#else
-    enum { HALF = LANES / 2 };
-    real lanes[CX_LANE_COUNT];
-    v_store(lanes, v);
-    if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
-        memcpy(to, lanes, HALF * sizeof *to);
-        memcpy(to + n - HALF, lanes + n - HALF, HALF * sizeof *to);
-    } else {
-        for (int64_t row = 0; row < n; ++row) to[row] = lanes[row];
-    }
-#endif
-}
-
 /* Rows whose elements follow each other in memory, `first` being that of row 0 in a column with the offset 0. */
 static void scatter_columns(const real *tile, int64_t ld, real *first, int64_t rows, const int64_t *column_offset,
                             int64_t columns) {
@@ -230,7 +269,7 @@ static void scatter_columns(const real *tile, int64_t ld, real *first, int64_t r
             } else {
 #pragma GCC unroll 16
                 for (int column = 0; column < LANES; ++column)
-                    if (column < used) store_column(first + column_offset[j + column], block[column], n);
+                    if (column < used) store_lanes(first + column_offset[j + column], block[column], n);
             }
         }
     }

@@ -32,23 +32,16 @@ static inline vec gelu_exponent_slope(vec x) {
 static inline vec magnitude_of(vec x) { return (vec)((vec_bits)x & ~(vec_bits)(-v_zero())); }
 
 /*
- * max(x, 0) - t Phi(-t) with t = |x|. The square of t is split into an exact and a small part, so that the relative
- * error is small in the tail, too.
+ * max(x, 0) - t Phi(-t) with t = |x|. What the square of t loses is not left out, so that the relative error is small
+ * in the tail, too.
  */
 static inline vec gelu(vec x) {
-#if CX_F64
-    const real farthest = 39;
-    const real_unsigned upper_half = ~(((real_unsigned)1 << 27) - 1);
-#else
-    const real farthest = (real)14.5;
-    const real_unsigned upper_half = ~(((real_unsigned)1 << 12) - 1);
-#endif
-    const vec t = v_at_most(magnitude_of(x), v_splat(farthest));
-    const vec high = (vec)((vec_unsigned)t & (upper_half - (vec_unsigned){0}));
-    const vec power = v_half_exp(high * high, (t - high) * (t + high));
+    const real farthest = (real)(CX_F64 ? 39 : 14.5);
+    const vec t = v_at_most(magnitude_of(x), v_splat(farthest)), square = t * t;
+    const vec power = v_half_exp(square, v_lost_by_square(t, square));
     const vec_quotient ratio = v_mills_ratio(t);
-    const vec lost = t * power * ratio.over / ratio.under;
-    return x - v_at_most(x, v_zero()) - lost; /* minus infinity becomes NaN, as in x Phi(x) */
+    const vec lost = t * power * (ratio.over / ratio.under); /* the quotient is there before the power is */
+    return x - v_at_most(x, v_zero()) - lost;                /* minus infinity becomes NaN, as in x Phi(x) */
 }
 
 static inline vec gelu_slope(vec x) {
@@ -57,7 +50,7 @@ static inline vec gelu_slope(vec x) {
     const vec near = v_at_least(v_at_most(x, v_splat(farthest)), v_splat(-farthest)), t = magnitude_of(near);
     const vec power = v_half_exp(t * t, v_zero());
     const vec_quotient ratio = v_mills_ratio(t);
-    const vec tail = ratio.over * power / ratio.under;
+    const vec tail = power * (ratio.over / ratio.under);
     const vec share = v_select((vec_bits)(x < v_zero()), tail, v_splat(1) - tail);
     /* an infinite x has no slope: the last term is nothing but a NaN there */
     return share + near * (power * v_splat(root)) + (x - near) * v_zero();

@@ -70,7 +70,9 @@ static inline int64_t cx_winograd_scratch(const cx_winograd_grid *grid, int64_t 
     const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
     const int64_t longest = cx_min(grid->tiles[1], count), runs = count / longest + 2;
     const int64_t overlap = columns->points - columns->outputs;
-    const int64_t input = (rows->points + 2) * (count * columns->outputs + runs * (overlap + lanes) + lanes);
+    /* rows of places and their tails, and one row of each of zeros and masks */
+    const int64_t row = cx_round_up(count, lanes) * columns->outputs + runs * (overlap + lanes) + lanes;
+    const int64_t input = (2 * rows->points + 3) * row;
     const int64_t output = rows->outputs * (cx_round_up(count, lanes) * columns->outputs + lanes);
     return cx_max(input, output);
 }

@@ -4,6 +4,10 @@
  * Rows of tiles are first transformed down their columns, as they lie, with vectors along pixels, of which those in the
  * padding are masked off. Then each vector of tiles is collected from there by a transposition, whatever rows or images
  * its tiles lie in, and transformed across.
+ *
+ * Tiles of four results are joined: four places a tile, one tile after the other, so that vectors of them are read and
+ * written whole. What the last tile of a run reads beyond its four is kept apart, in its tail. A whole vector of tiles
+ * is then in the order that the transposition of fours leaves, in products as well; one that is not, in that of tiles.
  */
 #ifndef CX_KERNELS_WINOGRAD_TILES_H
 #define CX_KERNELS_WINOGRAD_TILES_H
@@ -52,6 +56,7 @@ typedef struct source_run {
     int64_t row[CX_WINOGRAD_MAX_POINTS]; /* offset in the plane, or NO_ROW */
     int64_t column, columns;             /* the first place of the first patch, and all of them, a gap apart */
     int64_t low, high;                   /* of those: inside the plane */
+    const real_bits *inside;             /* the same as masks, up to whole vectors */
     bool blank;
     int64_t least, most; /* of what vectors along the rows read, in channel 0: see set_vectors */
 } source_run;
@@ -139,9 +144,10 @@ static void transform_down(const cx_winograd_axis *axis, const cx_winograd_sourc
     fill_sides(axis, source, gap, plane, at, out, out_step);
 }
 
-/* For vectors_down: what is read of channel 0, and `inside`, masks of a run's places that lie in the plane. */
+/* For vectors_down: what is read of channel 0, and masks of a run's places that lie in the plane. */
 static __attribute__((noinline, cold)) void set_vectors(const cx_winograd_axis *axis, source_run *at,
                                                         real_bits *inside) {
+    at->inside = inside;
     at->least = INT64_MAX;
     at->most = INT64_MIN;
     for (int r = 0; r < axis->points; ++r) {
@@ -155,12 +161,12 @@ static __attribute__((noinline, cold)) void set_vectors(const cx_winograd_axis *
 
 /* As transform_down, of rows side by side in memory, in whole vectors. */
 WINOGRAD_INLINE void vectors_down(const int points, const real *plane, const source_run *at, const real *zeros,
-                                  const real_bits *inside, real *out, int64_t out_step) {
+                                  real *out, int64_t out_step) {
     const real *row[CX_WINOGRAD_MAX_POINTS];
 #pragma GCC unroll 8
     for (int r = 0; r < points; ++r) row[r] = at->row[r] == NO_ROW ? zeros : plane + at->row[r] + at->column;
     for (int64_t j = 0; j < at->columns; j += LANES) {
-        const vec_bits mask = (vec_bits)v_load((const real *)inside + j);
+        const vec_bits mask = (vec_bits)v_load((const real *)at->inside + j);
         vec x[CX_WINOGRAD_MAX_POINTS], values[CX_WINOGRAD_MAX_POINTS];
 #pragma GCC unroll 8
         for (int r = 0; r < points; ++r) x[r] = (vec)((vec_bits)v_load(row[r] + j) & mask);
@@ -170,24 +176,48 @@ WINOGRAD_INLINE void vectors_down(const int points, const real *plane, const sou
     }
 }
 
-/* All runs of a channel. `out` holds, past its rows, one of zeros and one of masks. */
+/* Patches of a block of tiles in the scratch, transformed down: [row of points][place]. */
+typedef struct patch_rows {
+    real *at, *zeros;
+    int64_t row_step;
+    bool joined;
+    real *tails;     /* [row of points][place of the tile]: as many places as a tile has results; joined only */
+    real_bits *last; /* [place of the tile]: all ones where the tile has a tail */
+} patch_rows;
+
+enum { JOINED = 4 }; /* places of a tile */
+
+static inline bool joins_tiles(const cx_winograd_axis *columns) { return LANES >= 4 && columns->outputs == JOINED; }
+
+static inline void copy_four(real *to, const real *from) {
+    real four[JOINED];
+    memcpy(four, from, sizeof four);
+    memcpy(to, four, sizeof four);
+}
+
+/* All runs of a channel, in ascending order: what is written past a run's places, the next one overwrites. */
 WINOGRAD_INLINE void runs_down(const int points, const cx_winograd_grid *grid, const cx_winograd_source *source,
-                               int64_t start, const source_run *at, const tile_run *runs, int n, real *out,
-                               const int64_t *offset, int64_t out_step) {
-    const real *channel = (const real *)source->base + start, *zeros = out + points * out_step;
+                               int64_t start, const source_run *at, const tile_run *runs, int n,
+                               const patch_rows *patches, const int64_t *offset) {
+    const real *channel = (const real *)source->base + start;
     const int64_t begin = (const real *)source->begin - channel, end = (const real *)source->end - channel;
+    const int64_t row_step = patches->row_step;
     const bool dense = grid->gap[1] == 1 && source->stride.space[2] == 1;
     for (int i = 0; i < n; ++i) {
         const int64_t first = offset[runs[i].first];
         const real *plane = channel + at[i].plane;
+        real *out = patches->at + first;
         if (!dense || at[i].least < begin || at[i].most > end) {
-            transform_down(&grid->axis[0], source, grid->gap[1], plane, &at[i], out + first, out_step);
-            continue;
+            transform_down(&grid->axis[0], source, grid->gap[1], plane, &at[i], out, row_step);
+        } else {
+            vectors_down(points, plane, &at[i], patches->zeros, out, row_step);
+            if (source->mode != CONVX_PAD_ZEROS) fill_sides(&grid->axis[0], source, 1, plane, &at[i], out, row_step);
         }
-        vectors_down(points, plane, &at[i], zeros, (const real_bits *)(zeros + out_step) + first, out + first,
-                     out_step);
-        if (source->mode != CONVX_PAD_ZEROS)
-            fill_sides(&grid->axis[0], source, 1, plane, &at[i], out + first, out_step);
+        if (!patches->joined) continue;
+        const int64_t tail = first + (runs[i].count - 1) * JOINED;
+#pragma GCC unroll 8
+        for (int r = 0; r < points; ++r)
+            copy_four(patches->tails + tail + r * row_step, patches->at + tail + JOINED + r * row_step);
     }
 }
 
@@ -215,58 +245,136 @@ WINOGRAD_INLINE void transform_across(const int points, int rows, const real *pa
     }
 }
 
-static void transform_tiles_across(const cx_winograd_grid *grid, const real *patches, const int64_t *offset,
-                                   int64_t row_step, real *dst, int64_t point_step) {
-    const int rows = grid->axis[0].points;
-    switch (grid->axis[1].points) {
-    case 4: transform_across(4, rows, patches, offset, row_step, dst, point_step); break;
-    case 6: transform_across(6, rows, patches, offset, row_step, dst, point_step); break;
-    case 8: transform_across(8, rows, patches, offset, row_step, dst, point_step); break;
-    default: copy_across(rows, patches + offset[0], row_step, dst, point_step); break;
+/* The same of joined tiles, from place `place` on; `whole`: all lanes are tiles. */
+WINOGRAD_INLINE void joined_across(const int points, int rows, const patch_rows *patches, int64_t place, bool whole,
+                                   real *dst, int64_t point_step) {
+#if CX_LANE_COUNT >= 4
+    const real *at = patches->at + place, *tails = patches->tails + place, *last = (const real *)patches->last + place;
+    vec_bits from;
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i) from[i] = i % (LANES / 4) * 4 + i / (LANES / 4);
+    for (int r = 0; r < rows; ++r, at += patches->row_step, tails += patches->row_step) {
+        vec places[8], values[CX_WINOGRAD_MAX_POINTS];
+#pragma GCC unroll 4
+        for (int m = 0; m < 4; ++m) {
+            const int64_t lanes = (int64_t)m * LANES;
+            places[m] = v_load(at + lanes);
+            places[4 + m] =
+                v_select((vec_bits)v_load(last + lanes), v_load(tails + lanes), v_load(at + lanes + JOINED));
+        }
+        v_transpose_fours(4, places);
+        v_transpose_fours(4, places + 4);
+        if (!whole)
+#pragma GCC unroll 8
+            for (int q = 0; q < points; ++q) places[q] = v_permute(places[q], from);
+        winograd_input(points, places, values);
+#pragma GCC unroll 8
+        for (int s = 0; s < points; ++s) {
+            v_store(dst, values[s]);
+            dst += point_step;
+        }
     }
+#else
+    (void)points, (void)rows, (void)patches, (void)place, (void)whole, (void)dst, (void)point_step;
+#endif
+}
+
+static void transform_tiles_across(const cx_winograd_grid *grid, const patch_rows *patches, const int64_t *offset,
+                                   bool whole, real *dst, int64_t point_step) {
+    const int rows = grid->axis[0].points, points = grid->axis[1].points;
+    const int64_t row_step = patches->row_step;
+    if (patches->joined) {
+        if (points == 6)
+            joined_across(6, rows, patches, offset[0], whole, dst, point_step);
+        else
+            joined_across(8, rows, patches, offset[0], whole, dst, point_step);
+        return;
+    }
+    switch (points) {
+    case 4: transform_across(4, rows, patches->at, offset, row_step, dst, point_step); break;
+    case 6: transform_across(6, rows, patches->at, offset, row_step, dst, point_step); break;
+    case 8: transform_across(8, rows, patches->at, offset, row_step, dst, point_step); break;
+    default: copy_across(rows, patches->at + offset[0], row_step, dst, point_step); break;
+    }
+}
+
+/* Cuts the scratch up; offset: of tiles, from whole vectors to whole vectors. Returns where the masks of runs lie. */
+static real_bits *set_patches(const cx_winograd_grid *grid, const tile_run *runs, int n, int64_t count, void *scratch,
+                              patch_rows *patches, int64_t *offset) {
+    const cx_winograd_axis *columns = &grid->axis[1];
+    const int points = grid->axis[0].points;
+    /* in each row the runs lie side by side, in whole vectors; in no more than they need for copy_across */
+    const int64_t unit = columns->points > 1 ? LANES : 1;
+    const bool joined = joins_tiles(columns);
+    int64_t row_step = 0, longest = 0;
+    for (int i = 0; i < n; ++i) {
+        const int64_t places = (runs[i].count - 1) * columns->outputs + columns->points;
+        if (joined) row_step = runs[i].first * JOINED;
+        for (int64_t t = 0; t < runs[i].count; ++t) offset[runs[i].first + t] = row_step + t * columns->outputs;
+        row_step += cx_round_up(places, unit);
+        longest = cx_max(longest, places);
+    }
+    for (int64_t t = count; t % LANES; ++t) offset[t] = offset[0];
+    row_step = LANES + (joined ? cx_max(row_step, cx_round_up(count, LANES) * JOINED) : row_step);
+    *patches = (patch_rows){.at = scratch, .row_step = row_step, .joined = joined};
+    real *next = patches->at + points * row_step;
+    if (joined) {
+        patches->tails = next;
+        patches->last = (real_bits *)(next + points * row_step);
+        next = (real *)patches->last + row_step;
+        memset(patches->at, 0, (size_t)(points * row_step) * sizeof(real));
+        memset(patches->last, 0, (size_t)row_step * sizeof(real));
+        for (int i = 0; i < n; ++i)
+            for (int e = 0; e < JOINED; ++e) patches->last[(runs[i].first + runs[i].count - 1) * JOINED + e] = -1;
+    }
+    patches->zeros = next;
+    longest = cx_round_up(longest, LANES);
+    memset(next, 0, (size_t)longest * sizeof(real));
+    return (real_bits *)(next + longest);
 }
 
 static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first,
                                  int64_t count, int64_t k0, int64_t kn, void *scratch, void *dst_void,
                                  int64_t point_step, int64_t panel_step) {
-    const cx_winograd_axis *rows = &grid->axis[0], *columns = &grid->axis[1];
+    const cx_winograd_axis *rows = &grid->axis[0];
     tile_run runs[CX_WINOGRAD_MAX_TILES];
     source_run at[CX_WINOGRAD_MAX_TILES];
     int64_t offset[CX_WINOGRAD_MAX_TILES + CX_LANE_COUNT];
     const int n = split_tiles(grid, first, count, runs);
-    /* in each row of the scratch the runs lie side by side, in whole vectors; in no more than they need for copy_across */
-    const int64_t nr = GEMM_NR, unit = columns->points > 1 ? LANES : 1;
-    int64_t row_step = 0;
-    for (int i = 0; i < n; ++i) {
-        for (int64_t t = 0; t < runs[i].count; ++t) offset[runs[i].first + t] = row_step + t * columns->outputs;
-        row_step += cx_round_up((runs[i].count - 1) * columns->outputs + columns->points, unit);
-    }
-    row_step += LANES;
-    for (int64_t t = count; t % LANES; ++t) offset[t] = offset[0];
-    real *zeros = (real *)scratch + rows->points * row_step;
-    memset(zeros, 0, (size_t)row_step * sizeof *zeros);
+    patch_rows patches;
+    real_bits *masks = set_patches(grid, runs, n, count, scratch, &patches, offset);
+    const int64_t nr = GEMM_NR;
 
     for (int64_t k = k0, located = -1; k < k0 + kn; ++k) {
         const int64_t depth_tap = k / source->channels, start = k % source->channels * source->stride.channel;
+        real_bits *inside = masks;
         for (int i = 0; i < n && depth_tap != located; ++i) {
             at[i] = locate_source(grid, source, &runs[i], depth_tap);
-            set_vectors(rows, &at[i], (real_bits *)(zeros + row_step) + offset[runs[i].first]);
+            set_vectors(rows, &at[i], inside);
+            inside += cx_round_up(at[i].columns, LANES);
         }
         located = depth_tap;
         switch (rows->points) {
-        case 4: runs_down(4, grid, source, start, at, runs, n, scratch, offset, row_step); break;
-        case 6: runs_down(6, grid, source, start, at, runs, n, scratch, offset, row_step); break;
-        case 8: runs_down(8, grid, source, start, at, runs, n, scratch, offset, row_step); break;
-        default: runs_down(1, grid, source, start, at, runs, n, scratch, offset, row_step); break;
+        case 4: runs_down(4, grid, source, start, at, runs, n, &patches, offset); break;
+        case 6: runs_down(6, grid, source, start, at, runs, n, &patches, offset); break;
+        case 8: runs_down(8, grid, source, start, at, runs, n, &patches, offset); break;
+        default: runs_down(1, grid, source, start, at, runs, n, &patches, offset); break;
         }
         real *dst = (real *)dst_void + (k - k0) * nr;
         for (int64_t t = 0; t < count; t += LANES)
-            transform_tiles_across(grid, scratch, offset + t, row_step, dst + t / nr * panel_step + t % nr, point_step);
+            transform_tiles_across(grid, &patches, offset + t, t + LANES <= count, dst + t / nr * panel_step + t % nr,
+                                   point_step);
     }
 }
 
-/* The last vector begins early rather than ending late. */
+/* The last vector begins early rather than ending late. Whole vectors of src may be read. */
 static inline void copy_row(const real *src, int64_t n, real *dst) {
+#ifdef CX_CHEAP_FIRST
+    if (n < LANES) {
+        v_store_first(dst, v_load(src), n);
+        return;
+    }
+#endif
     if (n < LANES) { /* in halves, as far as they go: a copy of any length is a call */
         enum { HALF = LANES / 2 };
         if (n < HALF || HALF == 0) {
@@ -306,11 +414,11 @@ static __attribute__((noinline, cold)) void mark_not_finite(const cx_winograd_gr
 }
 
 /*
- * Products of a vector of tiles, transformed down already, across and to rows of memory. Gives a vector of zeros, or of
- * NaN where a result is not finite.
+ * Products of a vector of tiles, transformed down already, across and to rows of memory. `whole`: of whole vectors. Gives a
+ * vector of zeros, or of NaN where a result is not finite.
  */
-WINOGRAD_INLINE vec results_across(const int points, const int width, const vec *down, int height, vec bias, real *out,
-                                   int64_t row_step) {
+WINOGRAD_INLINE vec results_across(const int points, const int width, const vec *down, int height, vec bias, bool whole,
+                                   real *out, int64_t row_step) {
     vec finite = v_zero();
     for (int i = 0; i < height; ++i, out += row_step) {
         vec block[CX_WINOGRAD_MAX_POINTS], checks = v_zero();
@@ -321,24 +429,29 @@ WINOGRAD_INLINE vec results_across(const int points, const int width, const vec 
             if (j < width) checks += block[j] * (real)0;
         }
         finite += checks;
-        if (width == 1)
+        if (width == 1) {
             v_store(out, block[0]);
-        else
+        } else if (LANES >= 4 && width == JOINED && whole) {
+            v_transpose_fours(4, block);
+#pragma GCC unroll 4
+            for (int m = 0; m < 4; ++m) v_store(out + (int64_t)m * LANES, block[m]);
+        } else {
             v_store_columns(out, width, block);
+        }
     }
     return finite;
 }
 
-static vec results_of_tiles_across(const cx_winograd_axis *columns, const vec *down, int height, vec bias, real *out,
-                                   int64_t row_step) {
+static vec results_of_tiles_across(const cx_winograd_axis *columns, const vec *down, int height, vec bias, bool whole,
+                                   real *out, int64_t row_step) {
     switch (columns->points * 8 + columns->outputs) {
-    case 4 * 8 + 2: return results_across(4, 2, down, height, bias, out, row_step);
-    case 6 * 8 + 2: return results_across(6, 2, down, height, bias, out, row_step);
-    case 6 * 8 + 4: return results_across(6, 4, down, height, bias, out, row_step);
-    case 8 * 8 + 2: return results_across(8, 2, down, height, bias, out, row_step);
-    case 8 * 8 + 4: return results_across(8, 4, down, height, bias, out, row_step);
-    case 8 * 8 + 6: return results_across(8, 6, down, height, bias, out, row_step);
-    default: return results_across(1, 1, down, height, bias, out, row_step);
+    case 4 * 8 + 2: return results_across(4, 2, down, height, bias, whole, out, row_step);
+    case 6 * 8 + 2: return results_across(6, 2, down, height, bias, whole, out, row_step);
+    case 6 * 8 + 4: return results_across(6, 4, down, height, bias, whole, out, row_step);
+    case 8 * 8 + 2: return results_across(8, 2, down, height, bias, whole, out, row_step);
+    case 8 * 8 + 4: return results_across(8, 4, down, height, bias, whole, out, row_step);
+    case 8 * 8 + 6: return results_across(8, 6, down, height, bias, whole, out, row_step);
+    default: return results_across(1, 1, down, height, bias, whole, out, row_step);
     }
 }
 
@@ -379,7 +492,8 @@ static void winograd_output_tiles(const cx_winograd_grid *grid, const void *prod
             const winograd_lines lines = {
                 products + t, points * point_step, point_step, (real *)down, points * LANES, LANES, points};
             output_pass(rows, &lines);
-            finite += results_of_tiles_across(columns, down, height, bias, out + t * width, row_step);
+            finite +=
+                results_of_tiles_across(columns, down, height, bias, t + LANES <= count, out + t * width, row_step);
         }
         if (!(v_sum(finite) == 0)) mark_not_finite(grid, runs, n, out, row_step, result->not_finite);
         if (result->activation != CONVX_ACT_NONE)

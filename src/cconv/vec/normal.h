@@ -69,7 +69,7 @@ static inline vec v_half_exp(vec square, vec rest) {
 #endif
     const vec whole = v_splat(shift + POWER_RAISED), shifted = whole - square * v_splat(half_inverse_ln2);
     const vec n = shifted - whole;
-    const vec r = -square - n * v_splat(high) - n * v_splat(low) - rest;
+    const vec r = -square - n * v_splat(high) - (n * v_splat(low) + rest);
     enum { TERMS = sizeof q / sizeof q[0] };
     const vec power = v_splat(1) + r * (v_splat((real)0.5) + r * v_sum_of_powers(q, TERMS, r));
     return (vec)((vec_unsigned)power + ((vec_unsigned)shifted << MANTISSA_BITS));

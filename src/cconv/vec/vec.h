@@ -160,6 +160,17 @@ static inline vec v_at_most(vec a, vec ceiling) {
 #endif
 }
 
+/* What t * t lost as it was rounded to `square`, all but exactly; t of moderate size. */
+static inline vec v_lost_by_square(vec t, vec square) {
+#if defined(CX_X86) && defined(__FMA__)
+    return CX_X86(fmsub)(t, t, square);
+#else
+    const real_bits lower = ((real_bits)1 << (CX_F64 ? 27 : 12)) - 1; /* the others' square is exact */
+    const vec high = (vec)((vec_bits)t & (~lower - (vec_bits){0}));
+    return (high * high - square) + (t - high) * (t + high);
+#endif
+}
+
 /* Lane i is lane i ^ distance of v. */
 static inline vec v_exchange(vec v, int distance) {
     vec exchanged = v;

@@ -119,7 +119,12 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
     const double copy = gemm.b.order == CX_CHANNELS_FASTEST       ? CX_COST_COPY_RUN
                         : conv->x.space[2] * conv->stride[2] <= 2 ? CX_COST_TRANSPOSE
                                                                   : CX_COST_COPY_STRIDED;
-    double cost = rows * padded * k / (2 * lanes * CX_COST_TILE_SHARE) * cx_vector_pace(kernels) + n * k * copy;
+    /* of short stretches of taps, pixels are transposed by whole vectors of their rows */
+    const bool whole = copy == CX_COST_TRANSPOSE && conv->kernel[2] < (cx_vector_bytes(kernels) == 64 ? 6 : 3);
+    const double width = (double)conv->out[2],
+                 copied = whole ? (double)cx_round_up(conv->out[2], kernels->lanes) : width;
+    double cost =
+        rows * padded * k / (2 * lanes * CX_COST_TILE_SHARE) * cx_vector_pace(kernels) + n * k * copied / width * copy;
     if (gemm.c_column.digits > 1 || cx_axis_step(&gemm.c_column) != 1) cost += m * n * CX_COST_SCATTER;
     const double stretches = k / (double)conv->out[2] + k / 128; /* of grid rows that are packed at a time */
     cost += (double)cx_ceil_div(gemm.n, kernels->gemm.nr) * stretches * CX_COST_LOCATE_ROW;

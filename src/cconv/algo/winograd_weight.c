@@ -140,7 +140,8 @@ static const char *set_up(const cx_conv *conv, const cx_kernels *kernels, int ou
 
     cut_products(conv, kernels, threads, l);
     const int64_t task_tiles = l->slabs > 1 ? l->co_tiles : cx_ceil_div(l->co_tiles, l->co_tasks);
-    l->product_row = l->task_panels * nr;
+    /* of the last panel what is used, but depth taps have panels of their own */
+    l->product_row = cx_min(l->task_panels * nr, conv->kernel[0] == 1 ? l->x_channels : l->panels * nr);
     l->product_point = cx_odd_lines(task_tiles * kernels->gemm.mr * l->product_row, l->size);
     l->product_bytes = cx_align_up((size_t)(l->points * l->product_point) * l->size);
 
@@ -379,12 +380,14 @@ static void add_slabs_task(void *context, int64_t index, int worker) {
 
 /* Measured cycles of a vector. */
 #define COST_CALL       6000.0
-#define COST_COPY       5.0 /* of a place, into a strip */
-#define COST_VALUES     6.0 /* at one point */
-#define COST_MOVES_WIDE 1.8 /* times as much for 64 bytes, which a CPU loads and stores no faster than 32 */
-#define COST_PRODUCT    0.9 /* of the FMA peak that the micro-kernel reaches */
-#define COST_RESULT     5.0 /* of a product, at one point */
-#define COST_PASS       4.0 /* of a product that goes to memory and back, between blocks or slabs */
+#define COST_COPY       5.0  /* of a place, into a strip */
+#define COST_VALUES     6.0  /* at one point */
+#define COST_LINE       80.0 /* finding a row of places of a strip */
+#define COST_MOVES_WIDE 1.35 /* times as much for 64 bytes, on CPUs that take them whole */
+#define COST_MOVES_HALF 1.8  /* and on those that take them in halves */
+#define COST_PRODUCT    0.9  /* of the FMA peak that the micro-kernel reaches */
+#define COST_RESULT     5.0  /* of a product, at one point */
+#define COST_PASS       4.0  /* of a product that goes to memory and back, between blocks or slabs */
 
 static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const layer *l) {
     const double lanes = kernels->lanes, points = l->points, tiles = (double)(l->rows * l->grid.tiles[1]);
@@ -397,8 +400,10 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
     const double multiply = points * products * (tiles + 4) / (2 * COST_PRODUCT);
     const double results = points * products * (COST_RESULT + (passes - 1) * COST_PASS);
     const double pace = cx_vector_pace(kernels);
-    const double moves = cx_vector_bytes(kernels) == 64 ? COST_MOVES_WIDE : 1;
-    return COST_CALL + (double)conv->groups * (transform * moves + (multiply + results) * pace);
+    const double moves = cx_vector_bytes(kernels) != 64 ? 1 : pace == 1 ? COST_MOVES_WIDE : COST_MOVES_HALF;
+    const int64_t lines = l->grid.axis[0].points * conv->kernel[0] + l->grid.axis[0].outputs;
+    return COST_CALL + (double)conv->groups *
+                           (transform * moves + (multiply + results) * pace + (double)(l->pieces * lines) * COST_LINE);
 }
 
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,

@@ -138,38 +138,26 @@ static bool short_runs(const int64_t *k_offset, int64_t kn) {
     return kn < 4 * runs;
 }
 
-/* The first n > 0 lanes. */
-static inline void store_lanes(real *to, vec v, int64_t n) {
-#ifdef CX_CHEAP_FIRST
-    v_store_first(to, v, n);
-#else
-    enum { HALF = LANES / 2 };
-    real lanes[CX_LANE_COUNT];
-    v_store(lanes, v);
-    if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
-        memcpy(to, lanes, HALF * sizeof *to);
-        memcpy(to + n - HALF, lanes + n - HALF, HALF * sizeof *to);
-    } else {
-        for (int64_t i = 0; i < n; ++i) to[i] = lanes[i];
-    }
-#endif
-}
+/* Rows of a transposed block: a vector of 64 bytes is filled in two halves. */
+enum { PART = LANES > 8 ? LANES / 2 : LANES };
 
 /*
- * dst[i * ld + k] = src[i + k_offset[k]], i < height, which is LANES, LANES / 2 if that is more than 4, or 4. The last vector of k begins early rather than
- * ending late; one that is all there is is stored in part.
+ * dst[i * ld + k] = src[i + k_offset[k]], i < height, which is PART or 4. The last vector of k begins early rather than
+ * ending late; of one that is all there is, the first kn are copied.
  */
 static inline __attribute__((always_inline)) void
 pack_rows_across(const int height, const real *src, const int64_t *k_offset, int64_t kn, real *dst, int64_t ld) {
-    const int64_t n = kn < LANES ? kn : LANES;
+    const int64_t n = cx_min(kn, LANES);
+    real few[PART < 4 ? 4 : PART][CX_LANE_COUNT];
+    int64_t few_offset[CX_LANE_COUNT];
+    for (int64_t j = 0; j < LANES && n < LANES; ++j) few_offset[j] = k_offset[cx_min(j, n - 1)];
     for (int64_t k = 0; k < kn; k += LANES) {
-        if (k + n > kn) k = kn - n;
-        int64_t offset[CX_LANE_COUNT];
-        for (int64_t j = 0; j < LANES; ++j) offset[j] = k_offset[k + (j < n ? j : n - 1)];
+        k = cx_min(k, kn - n);
+        const int64_t *offset = n == LANES ? k_offset + k : few_offset;
         vec rows[CX_LANE_COUNT + 4];
         if (height == LANES) {
             v_load_transposed(src, offset, rows);
-        } else if (height > 4) {
+        } else if (height == PART) {
             v_load_half_transposed(src, offset, rows);
         } else {
             const real *column[CX_LANE_COUNT];
@@ -177,14 +165,13 @@ pack_rows_across(const int height, const real *src, const int64_t *k_offset, int
             for (int j = 0; j < LANES; ++j) column[j] = src + offset[j];
             v_load_columns(4, column, 0, rows);
         }
-#pragma GCC unroll 16
-        for (int i = 0; i < height; ++i) {
-            if (n == LANES)
-                v_store(dst + i * ld + k, rows[i]);
-            else
-                store_lanes(dst + i * ld + k, rows[i], n);
-        }
+        real *to = n == LANES ? dst + k : few[0];
+        const int64_t step = n == LANES ? ld : LANES;
+#pragma GCC unroll 8
+        for (int i = 0; i < height; ++i) v_store(to + i * step, rows[i]);
     }
+    for (int i = 0; i < height && n < LANES; ++i)
+        for (int64_t k = 0; k < n; ++k) dst[i * ld + k] = few[i][k];
 }
 
 static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
@@ -193,14 +180,11 @@ static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t r
     real *dst = dst_void;
     int64_t i = 0;
     if (kn == 0) return;
-    for (; i + LANES <= rows && LANES > 1 && consecutive(row_offset + i, LANES); i += LANES)
-        pack_rows_across(LANES, src + row_offset[i], k_offset, kn, dst + i * ld, ld);
-    enum { PART = LANES > 8 ? LANES / 2 : 4 };
     while (LANES > 1 && i < rows && rows >= 4) {
         const int64_t height = rows - i > 4 && rows >= PART ? PART : 4;
         const int64_t from = cx_min(i, rows - height); /* the last ones begin early */
         if (!consecutive(row_offset + from, height)) break;
-        if (PART > 4 && height == PART)
+        if (height == PART)
             pack_rows_across(PART, src + row_offset[from], k_offset, kn, dst + from * ld, ld);
         else
             pack_rows_across(4, src + row_offset[from], k_offset, kn, dst + from * ld, ld);
@@ -250,6 +234,23 @@ static void pack_row_tiles(const void *src_void, int64_t rows, const int64_t *k_
 }
 
 #undef TILE_STEP
+
+/* The first n > 0 lanes. */
+#ifdef CX_CHEAP_FIRST
+static inline void store_lanes(real *to, vec v, int64_t n) { v_store_first(to, v, n); }
+#else
+static __attribute__((noinline)) void store_lanes(real *to, vec v, int64_t n) {
+    enum { HALF = LANES / 2 };
+    real lanes[CX_LANE_COUNT];
+    v_store(lanes, v);
+    if (n >= HALF && HALF > 0) { /* as two halves, which may overlap */
+        memcpy(to, lanes, HALF * sizeof *to);
+        memcpy(to + n - HALF, lanes + n - HALF, HALF * sizeof *to);
+    } else {
+        for (int64_t row = 0; row < n; ++row) to[row] = lanes[row];
+    }
+}
+#endif
 
 /* Rows whose elements follow each other in memory, `first` being that of row 0 in a column with the offset 0. */
 static void scatter_columns(const real *tile, int64_t ld, real *first, int64_t rows, const int64_t *column_offset,

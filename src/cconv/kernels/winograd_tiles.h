@@ -5,7 +5,7 @@
  * padding are masked off. Then each vector of tiles is collected from there by a transposition, whatever rows or images
  * its tiles lie in, and transformed across.
  *
- * Tiles of four results are joined: four places a tile, one tile after the other, so that vectors of them are read and
+ * Tiles of four results and kernels of three are joined: four places a tile, one tile after the other, so that vectors of them are read and
  * written whole. What the last tile of a run reads beyond its four is kept apart, in its tail. A whole vector of tiles
  * is then in the order that the transposition of fours leaves, in products as well; one that is not, in that of tiles.
  */
@@ -56,6 +56,7 @@ typedef struct source_run {
     int64_t row[CX_WINOGRAD_MAX_POINTS]; /* offset in the plane, or NO_ROW */
     int64_t column, columns;             /* the first place of the first patch, and all of them, a gap apart */
     int64_t low, high;                   /* of those: inside the plane */
+    int64_t reach;                       /* places up to which vectors must go; those beyond are zeros */
     const real_bits *inside;             /* the same as masks, up to whole vectors */
     bool blank;
     int64_t least, most; /* of what vectors along the rows read, in channel 0: see set_vectors */
@@ -165,7 +166,7 @@ WINOGRAD_INLINE void vectors_down(const int points, const real *plane, const sou
     const real *row[CX_WINOGRAD_MAX_POINTS];
 #pragma GCC unroll 8
     for (int r = 0; r < points; ++r) row[r] = at->row[r] == NO_ROW ? zeros : plane + at->row[r] + at->column;
-    for (int64_t j = 0; j < at->columns; j += LANES) {
+    for (int64_t j = 0; j < at->reach; j += LANES) {
         const vec_bits mask = (vec_bits)v_load((const real *)at->inside + j);
         vec x[CX_WINOGRAD_MAX_POINTS], values[CX_WINOGRAD_MAX_POINTS];
 #pragma GCC unroll 8
@@ -187,7 +188,7 @@ typedef struct patch_rows {
 
 enum { JOINED = 4 }; /* places of a tile */
 
-static inline bool joins_tiles(const cx_winograd_axis *columns) { return LANES >= 4 && columns->outputs == JOINED; }
+static inline bool joins_tiles(int points, int outputs) { return LANES >= 4 && points == 6 && outputs == JOINED; }
 
 static inline void copy_four(real *to, const real *from) {
     real four[JOINED];
@@ -213,7 +214,7 @@ WINOGRAD_INLINE void runs_down(const int points, const cx_winograd_grid *grid, c
             vectors_down(points, plane, &at[i], patches->zeros, out, row_step);
             if (source->mode != CONVX_PAD_ZEROS) fill_sides(&grid->axis[0], source, 1, plane, &at[i], out, row_step);
         }
-        if (!patches->joined) continue;
+        if (at[i].reach < at[i].columns || !patches->joined) continue;
         const int64_t tail = first + (runs[i].count - 1) * JOINED;
 #pragma GCC unroll 8
         for (int r = 0; r < points; ++r)
@@ -246,15 +247,16 @@ WINOGRAD_INLINE void transform_across(const int points, int rows, const real *pa
 }
 
 /* The same of joined tiles, from place `place` on; `whole`: all lanes are tiles. */
-WINOGRAD_INLINE void joined_across(const int points, int rows, const patch_rows *patches, int64_t place, bool whole,
-                                   real *dst, int64_t point_step) {
+static void joined_across(int rows, const patch_rows *patches, int64_t place, bool whole, real *dst,
+                          int64_t point_step) {
 #if CX_LANE_COUNT >= 4
+    enum { POINTS = 6 };
     const real *at = patches->at + place, *tails = patches->tails + place, *last = (const real *)patches->last + place;
     vec_bits from;
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; ++i) from[i] = i % (LANES / 4) * 4 + i / (LANES / 4);
     for (int r = 0; r < rows; ++r, at += patches->row_step, tails += patches->row_step) {
-        vec places[8], values[CX_WINOGRAD_MAX_POINTS];
+        vec places[8], values[POINTS];
 #pragma GCC unroll 4
         for (int m = 0; m < 4; ++m) {
             const int64_t lanes = (int64_t)m * LANES;
@@ -266,16 +268,16 @@ WINOGRAD_INLINE void joined_across(const int points, int rows, const patch_rows 
         v_transpose_fours(4, places + 4);
         if (!whole)
 #pragma GCC unroll 8
-            for (int q = 0; q < points; ++q) places[q] = v_permute(places[q], from);
-        winograd_input(points, places, values);
+            for (int q = 0; q < POINTS; ++q) places[q] = v_permute(places[q], from);
+        winograd_input(POINTS, places, values);
 #pragma GCC unroll 8
-        for (int s = 0; s < points; ++s) {
+        for (int s = 0; s < POINTS; ++s) {
             v_store(dst, values[s]);
             dst += point_step;
         }
     }
 #else
-    (void)points, (void)rows, (void)patches, (void)place, (void)whole, (void)dst, (void)point_step;
+    (void)rows, (void)patches, (void)place, (void)whole, (void)dst, (void)point_step;
 #endif
 }
 
@@ -284,10 +286,7 @@ static void transform_tiles_across(const cx_winograd_grid *grid, const patch_row
     const int rows = grid->axis[0].points, points = grid->axis[1].points;
     const int64_t row_step = patches->row_step;
     if (patches->joined) {
-        if (points == 6)
-            joined_across(6, rows, patches, offset[0], whole, dst, point_step);
-        else
-            joined_across(8, rows, patches, offset[0], whole, dst, point_step);
+        joined_across(rows, patches, offset[0], whole, dst, point_step);
         return;
     }
     switch (points) {
@@ -305,7 +304,7 @@ static real_bits *set_patches(const cx_winograd_grid *grid, const tile_run *runs
     const int points = grid->axis[0].points;
     /* in each row the runs lie side by side, in whole vectors; in no more than they need for copy_across */
     const int64_t unit = columns->points > 1 ? LANES : 1;
-    const bool joined = joins_tiles(columns);
+    const bool joined = joins_tiles(columns->points, columns->outputs);
     int64_t row_step = 0, longest = 0;
     for (int i = 0; i < n; ++i) {
         const int64_t places = (runs[i].count - 1) * columns->outputs + columns->points;
@@ -322,10 +321,16 @@ static real_bits *set_patches(const cx_winograd_grid *grid, const tile_run *runs
         patches->tails = next;
         patches->last = (real_bits *)(next + points * row_step);
         next = (real *)patches->last + row_step;
-        memset(patches->at, 0, (size_t)(points * row_step) * sizeof(real));
+        const int64_t places = count * JOINED;
         memset(patches->last, 0, (size_t)row_step * sizeof(real));
+        for (int r = 0; r < points; ++r)
+            memset(patches->at + r * row_step + places, 0, (size_t)(row_step - places) * sizeof(real));
         for (int i = 0; i < n; ++i)
-            for (int e = 0; e < JOINED; ++e) patches->last[(runs[i].first + runs[i].count - 1) * JOINED + e] = -1;
+            for (int e = 0; e < JOINED; ++e) {
+                const int64_t place = (runs[i].first + runs[i].count - 1) * JOINED + e;
+                patches->last[place] = -1;
+                for (int r = 0; r < points; ++r) patches->tails[r * row_step + place] = 0;
+            }
     }
     patches->zeros = next;
     longest = cx_round_up(longest, LANES);
@@ -350,6 +355,10 @@ static void winograd_input_tiles(const cx_winograd_grid *grid, const cx_winograd
         real_bits *inside = masks;
         for (int i = 0; i < n && depth_tap != located; ++i) {
             at[i] = locate_source(grid, source, &runs[i], depth_tap);
+            /* a joined tail is zero from the beginning */
+            const int64_t joined = runs[i].count * JOINED;
+            const bool empty = patches.joined && source->mode == CONVX_PAD_ZEROS && at[i].high <= joined;
+            at[i].reach = empty ? joined : at[i].columns;
             set_vectors(rows, &at[i], inside);
             inside += cx_round_up(at[i].columns, LANES);
         }
@@ -431,7 +440,7 @@ WINOGRAD_INLINE vec results_across(const int points, const int width, const vec 
         finite += checks;
         if (width == 1) {
             v_store(out, block[0]);
-        } else if (LANES >= 4 && width == JOINED && whole) {
+        } else if (joins_tiles(points, width) && whole) {
             v_transpose_fours(4, block);
 #pragma GCC unroll 4
             for (int m = 0; m < 4; ++m) v_store(out + (int64_t)m * LANES, block[m]);

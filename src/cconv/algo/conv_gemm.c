@@ -410,7 +410,10 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
             ++j.count;
         }
         if (tasks && (j.count == CX_GEMM_MAX_PARTS || i == all - 1)) {
-            cx_parallel_for(tasks, decision->threads, run_task, &j);
+            if (j.count == 1)
+                cx_parallel_for(tasks, decision->threads, run_task, &j);
+            else /* phases of a stride, of different sizes */
+                cx_parallel_in_turns(tasks, decision->threads, run_task, &j);
             j.count = 0;
             tasks = 0;
         }

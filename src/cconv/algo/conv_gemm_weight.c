@@ -163,5 +163,5 @@ void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx
     gemm_of(&j, 0, &patches, &gemm);
     j.blocks = blocks_of(kernels, &gemm);
     cut_tasks(&j, &gemm, decision->threads);
-    cx_parallel_for(conv->groups * j.n_tasks * j.m_tasks, decision->threads, run_task, &j);
+    cx_parallel_in_turns(conv->groups * j.n_tasks * j.m_tasks, decision->threads, run_task, &j);
 }

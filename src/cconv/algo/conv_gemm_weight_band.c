@@ -208,5 +208,5 @@ void cx_gemm_weight_band_run(const cx_conv *conv, const cx_kernels *kernels, con
                   .size = cx_dtype_size(kernels->dtype),
                   .thread_bytes = decision->thread_bytes,
                   .scratch = workspace};
-    cx_parallel_for(conv->groups * cut.c_tasks * cut.n_tasks, decision->threads, band_task, &j);
+    cx_parallel_in_turns(conv->groups * cut.c_tasks * cut.n_tasks, decision->threads, band_task, &j);
 }

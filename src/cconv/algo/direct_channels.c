@@ -260,7 +260,7 @@ static void run_planned(const cx_conv *conv, const cx_kernels *kernels, const cx
         }
         if (j.count == CX_DIRECT_PARTS || (j.count > 0 && i == all - 1)) {
             j.tasks = cx_direct_task_count(j.units, decision->cost * (double)j.count / (double)all, decision->threads);
-            cx_parallel_for(j.tasks, decision->threads, run_task, &j);
+            cx_parallel_in_turns(j.tasks, decision->threads, run_task, &j);
             j.count = 0;
             j.units = 0;
         }

@@ -430,7 +430,7 @@ void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const 
         if (j.count == CX_DIRECT_PARTS || (j.count > 0 && i == all)) {
             const double cycles = decision->cost * (double)(j.count * j.members) / (double)all;
             j.tasks = cx_direct_task_count(j.units, cycles, decision->threads);
-            cx_parallel_for(j.tasks, decision->threads, run_task, &j);
+            cx_parallel_in_turns(j.tasks, decision->threads, run_task, &j);
             j.count = 0;
             j.units = 0;
         }

@@ -337,7 +337,7 @@ static void run_blocks(job *j, int threads) {
     const layer *l = j->l;
     for (block *b = &j->shared; b->first < l->pieces; b->first = b->last) {
         b->last = cx_min(b->first + l->block_pieces, l->pieces);
-        cx_parallel_for((b->last - b->first) * (j->conv->kernel[0] + 1), threads, transform_task, j);
+        cx_parallel_in_turns((b->last - b->first) * (j->conv->kernel[0] + 1), threads, transform_task, j);
         cx_parallel_for(l->co_tasks * l->ci_tasks, threads, multiply_task, j);
     }
 }

@@ -55,7 +55,7 @@ typedef struct slot {
     _Atomic(void *) context;
     _Atomic int64_t begin;  /* of the round: its first index */
     _Atomic uint64_t mode;  /* floating point, of the caller */
-    _Atomic int count;      /* of the round's indices */
+    _Atomic int count;      /* of the round's indices; 0: they are dealt out in turns */
     _Atomic int threads;    /* they are shared out evenly to the first so many slots */
     _Atomic uint32_t alarm; /* changes when its sleeping worker is called */
     _Atomic uint32_t asleep;
@@ -85,12 +85,19 @@ typedef struct round {
     int64_t begin;
     uint64_t mode, epoch;
     int threads;
-    int count; /* of indices; the owner's knowledge only */
+    int count; /* of indices; 0: they are dealt out in turns */
 } round;
 
-/* Its own part: each index that is `thread` modulo their number, since costs may rise or fall along a loop. */
+/* Its own part: a stretch of them, or each that is `thread` modulo their number. */
 static inline int64_t index_of(const round *r, int thread, int place) {
+    if (r->count > 0) return r->begin + cx_share_begin(r->count, r->threads, thread) + place;
     return r->begin + (int64_t)place * r->threads + thread;
+}
+
+static inline int part_of(const round *r, int count, int thread) {
+    if (r->count > 0)
+        return (int)(cx_share_begin(count, r->threads, thread + 1) - cx_share_begin(count, r->threads, thread));
+    return (count - thread + r->threads - 1) / r->threads;
 }
 
 /* One more index of a slot's, from the front of one's own or from the end of another's. */
@@ -133,6 +140,7 @@ static void work(int self) {
         .begin = atomic_load_explicit(&s->begin, memory_order_relaxed),
         .mode = atomic_load_explicit(&s->mode, memory_order_relaxed),
         .threads = atomic_load_explicit(&s->threads, memory_order_relaxed),
+        .count = atomic_load_explicit(&s->count, memory_order_relaxed),
         .epoch = epoch_of(range),
     };
     cx_float_mode_set(r.mode);
@@ -215,32 +223,33 @@ static void wait_for_workers(uint32_t begun) {
 }
 
 /* The owner alone may write this, while the slot's range is empty. */
-static void fill_slot(const round *r, int thread) {
+static void fill_slot(const round *r, int count, int thread) {
     slot *s = &pool.slots[thread];
     atomic_store_explicit(&s->task, r->task, memory_order_relaxed);
     atomic_store_explicit(&s->context, r->context, memory_order_relaxed);
     atomic_store_explicit(&s->begin, r->begin, memory_order_relaxed);
     atomic_store_explicit(&s->mode, r->mode, memory_order_relaxed);
     atomic_store_explicit(&s->threads, r->threads, memory_order_relaxed);
-    const int part = (r->count - thread + r->threads - 1) / r->threads;
-    atomic_store_explicit(&s->range, r->epoch * one_epoch + (uint64_t)part, memory_order_release);
+    atomic_store_explicit(&s->count, r->count, memory_order_relaxed);
+    const uint64_t part = (uint64_t)part_of(r, count, thread);
+    atomic_store_explicit(&s->range, r->epoch * one_epoch + part, memory_order_release);
 }
 
-/* The caller owns the pool. */
-static void run_round(const round *r) {
+/* The caller owns the pool. `count`: of indices. */
+static void run_round(const round *r, int count) {
     atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
-    for (int t = 0; t < r->threads; ++t) fill_slot(r, t);
+    for (int t = 0; t < r->threads; ++t) fill_slot(r, count, t);
     /* Those awake see it by themselves. */
     for (int t = 1; t < r->threads; ++t)
         if (atomic_exchange_explicit(&pool.slots[t].asleep, 0, memory_order_acq_rel)) call(&pool.slots[t]);
-    wait_for_workers((uint32_t)r->count - run_share(r, 0));
+    wait_for_workers((uint32_t)count - run_share(r, 0));
 }
 
 static void run_alone(int64_t count, cx_task task, void *context) {
     for (int64_t i = 0; i < count; ++i) task(context, i, 0);
 }
 
-void cx_parallel_for(int64_t count, int threads, cx_task task, void *context) {
+static void run_loop(int64_t count, int threads, bool turns, cx_task task, void *context) {
     if (threads > CX_MAX_THREADS) threads = CX_MAX_THREADS;
     if (threads > count) threads = (int)count;
     if (threads <= 1 || atomic_load_explicit(&pool.stopping, memory_order_relaxed) ||
@@ -254,12 +263,21 @@ void cx_parallel_for(int64_t count, int threads, cx_task task, void *context) {
     if (r.threads == 1)
         run_alone(count, task, context);
     else
-        for (int64_t rest = count; rest > 0; rest -= r.count, r.begin += r.count) {
-            r.count = (int)cx_min(rest, (int64_t)r.threads * RANGE_MAX);
+        for (int64_t now; count > 0; count -= now, r.begin += now) {
+            now = cx_min(count, (int64_t)r.threads * RANGE_MAX);
+            r.count = turns ? 0 : (int)now;
             r.epoch = ++pool.epoch;
-            run_round(&r);
+            run_round(&r, (int)now);
         }
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
+}
+
+void cx_parallel_for(int64_t count, int threads, cx_task task, void *context) {
+    run_loop(count, threads, false, task, context);
+}
+
+void cx_parallel_in_turns(int64_t count, int threads, cx_task task, void *context) {
+    run_loop(count, threads, true, task, context);
 }
 
 #ifdef _WIN32

@@ -25,6 +25,12 @@ typedef void (*cx_task)(void *context, int64_t index, int worker);
 void cx_parallel_for(int64_t count, int threads, cx_task task, void *context);
 
 /*
+ * The same where costs rise or fall along the loop. A thread's own part is then not a stretch of the indices, whose neighbours
+ * often write to the same lines of the cache, but every so-manieth.
+ */
+void cx_parallel_in_turns(int64_t count, int threads, cx_task task, void *context);
+
+/*
  * How many of `count` parts make a task where memory is the bound: few long runs, at least `least` parts each. Threads that
  * take turns within the same pages fetch lines from each other's caches and mislead each other's prefetching. Two runs a
  * thread, so that one that is held up does not hold up all.

@@ -13,7 +13,7 @@
 #include "vec/vec.h"
 
 /* Whether `count` offsets are those of consecutive elements. */
-static inline bool consecutive(const int64_t *offset, int64_t count) {
+static inline __attribute__((always_inline)) bool consecutive(const int64_t *offset, int64_t count) {
     for (int64_t i = 1; i < count; ++i)
         if (offset[i] != offset[0] + i) return false;
     return true;

@@ -25,8 +25,8 @@ typedef void (*cx_task)(void *context, int64_t index, int worker);
 void cx_parallel_for(int64_t count, int threads, cx_task task, void *context);
 
 /*
- * The same where costs rise or fall along the loop. A thread's own part is then not a stretch of the indices, whose neighbours
- * often write to the same lines of the cache, but every so-manieth.
+ * The same where costs rise or fall along the loop: a thread's own part is then each index that is its number modulo their number,
+ * and not a stretch of them, which has fewer lines of the cache in common with others.
  */
 void cx_parallel_in_turns(int64_t count, int threads, cx_task task, void *context);
 

@@ -88,7 +88,8 @@ typedef struct cx_winograd_kernels {
                     int64_t point_step);
     /*
      * Vectors along tiles: panels of nr tiles, element (k, tile) of panel j at dst[point * point_step + j * panel_step
-     * + k * nr + tile]; columns up to whole vectors are written.
+     * + k * nr + tile]; columns up to whole vectors are written. In which order tiles stand in a vector is the two
+     * kernels' own affair; `first` and, but for the last block, `count` are whole vectors of tiles.
      */
     void (*input_tiles)(const cx_winograd_grid *grid, const cx_winograd_source *source, int64_t first, int64_t count,
                         int64_t k0, int64_t kn, void *scratch, void *dst, int64_t point_step, int64_t panel_step);

@@ -5,9 +5,10 @@
  * padding are masked off. Then each vector of tiles is collected from there by a transposition, whatever rows or images
  * its tiles lie in, and transformed across.
  *
- * Tiles of four results and kernels of three are joined: four places a tile, one tile after the other, so that vectors of them are read and
- * written whole. What the last tile of a run reads beyond its four is kept apart, in its tail. A whole vector of tiles
- * is then in the order that the transposition of fours leaves, in products as well; one that is not, in that of tiles.
+ * Tiles of four results and kernels of three are joined: four places a tile, one tile after the other, so that they are
+ * read and written in whole vectors. What the last tile of a run reads beyond its four is kept apart, in its tail. A whole
+ * vector of tiles is then in the order that the transposition of fours leaves, in products as well; one that is not whole
+ * is in the order of the tiles.
  */
 #ifndef CX_KERNELS_WINOGRAD_TILES_H
 #define CX_KERNELS_WINOGRAD_TILES_H
@@ -297,7 +298,7 @@ static void transform_tiles_across(const cx_winograd_grid *grid, const patch_row
     }
 }
 
-/* Cuts the scratch up; offset: of tiles, from whole vectors to whole vectors. Returns where the masks of runs lie. */
+/* Cuts the scratch up. offset[t]: of the first place of tile t, for whole vectors of tiles. Returns where masks may lie. */
 static real_bits *set_patches(const cx_winograd_grid *grid, const tile_run *runs, int n, int64_t count, void *scratch,
                               patch_rows *patches, int64_t *offset) {
     const cx_winograd_axis *columns = &grid->axis[1];
@@ -423,8 +424,8 @@ static __attribute__((noinline, cold)) void mark_not_finite(const cx_winograd_gr
 }
 
 /*
- * Products of a vector of tiles, transformed down already, across and to rows of memory. `whole`: of whole vectors. Gives a
- * vector of zeros, or of NaN where a result is not finite.
+ * Products of a vector of tiles, transformed down already, across and to rows of memory. `whole`: all lanes are tiles.
+ * Gives a vector of zeros, or of NaN where a result is not finite.
  */
 WINOGRAD_INLINE vec results_across(const int points, const int width, const vec *down, int height, vec bias, bool whole,
                                    real *out, int64_t row_step) {

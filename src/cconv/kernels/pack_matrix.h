@@ -148,7 +148,7 @@ enum { PART = LANES > 8 ? LANES / 2 : LANES };
 static inline __attribute__((always_inline)) void
 pack_rows_across(const int height, const real *src, const int64_t *k_offset, int64_t kn, real *dst, int64_t ld) {
     const int64_t n = cx_min(kn, LANES);
-    real few[PART < 4 ? 4 : PART][CX_LANE_COUNT];
+    real few[(PART < 4 ? 4 : PART) * CX_LANE_COUNT] = {0};
     int64_t few_offset[CX_LANE_COUNT];
     for (int64_t j = 0; j < LANES && n < LANES; ++j) few_offset[j] = k_offset[cx_min(j, n - 1)];
     for (int64_t k = 0; k < kn; k += LANES) {
@@ -165,13 +165,13 @@ pack_rows_across(const int height, const real *src, const int64_t *k_offset, int
             for (int j = 0; j < LANES; ++j) column[j] = src + offset[j];
             v_load_columns(4, column, 0, rows);
         }
-        real *to = n == LANES ? dst + k : few[0];
+        real *to = n == LANES ? dst + k : few;
         const int64_t step = n == LANES ? ld : LANES;
 #pragma GCC unroll 8
         for (int i = 0; i < height; ++i) v_store(to + i * step, rows[i]);
     }
     for (int i = 0; i < height && n < LANES; ++i)
-        for (int64_t k = 0; k < n; ++k) dst[i * ld + k] = few[i][k];
+        for (int64_t k = 0; k < n; ++k) dst[i * ld + k] = few[i * LANES + k];
 }
 
 static void pack_rows(const void *src_void, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,

@@ -122,6 +122,7 @@ typedef struct block {
     const char *a; /* row m0, first k */
     int64_t a_row, a_col, kn;
     int64_t run, jump; /* of k; run 0: it is affine */
+    int64_t ahead;     /* see cx_gemm_stack */
     bool a_tiles;      /* instead: tile by tile, [k][row] */
     int64_t m0, m1;
     const int64_t *row_offset; /* in c, of rows m0 ... */
@@ -146,7 +147,7 @@ typedef struct panel {
     const void *bias;
 } panel;
 
-enum { TILE_BYTES = CX_GEMM_MAX_MR * CX_GEMM_MAX_COLUMNS * 8 };
+enum { TILE_BYTES = 4 * CX_GEMM_MAX_MR * CX_GEMM_MAX_COLUMNS * 8 };
 
 /*
  * Rows i ... of the block. If the panel is not whole or their distances are not even, and there is no stage, then no more
@@ -160,6 +161,7 @@ static void run_rows(const block *t, const panel *p, int64_t i, int64_t rows, bo
     cx_gemm_stack stack = {.k = t->kn,
                            .run = t->run ? t->run : t->kn,
                            .jump = t->jump,
+                           .ahead = t->ahead,
                            .a_row = t->a_tiles ? 1 : t->a_row,
                            .a_col = t->a_tiles ? 0 : t->a_col,
                            .a_next = t->a_tiles ? t->kn : t->a_row,
@@ -307,6 +309,7 @@ static void take_a(block *t, int64_t k0, bool kept, char *copy, int64_t *row_off
         if (rows_in_runs(a)) {
             t->run = a->k.extent[1];
             t->jump = a->k.stride[0] - t->run * a->k.stride[1];
+            t->ahead = 2 * a->k.stride[0]; /* runs lie in other pages, where no hardware prefetcher follows */
         }
         return;
     } else {

@@ -16,10 +16,11 @@ typedef enum cx_gemm_start { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_
 
 /*
  * Tiles of c one below the other, of as many rows each as the kernel has: c = start + a * b. Steps in elements. After
- * every `run` of k, `jump` elements are left out of a; k is a number of whole runs.
+ * every `run` of k, `jump` elements are left out of a; k is a number of whole runs. While a run is added, what lies `ahead` elements
+ * after its beginning is fetched, in each row: memory that nobody writes to, also beyond the last run. 0: nothing is.
  */
 typedef struct cx_gemm_stack {
-    int64_t tiles, k, run, jump;
+    int64_t tiles, k, run, jump, ahead;
     int64_t a_row, a_col; /* within a tile: to the next row, to the next k */
     int64_t a_next;       /* from tile to tile, for each row */
     int64_t c_row;        /* within a tile and from tile to tile */

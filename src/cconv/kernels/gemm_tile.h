@@ -22,7 +22,7 @@ static inline TILE_VEC TILE_NAME(splat)(real x) { return x - (TILE_VEC){0}; }
 static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows, const int nv,
                                                                  const cx_gemm_stack *stack, const real *a,
                                                                  const real *b, real *c, const real *bias) {
-    const int64_t a_col = stack->a_col, run = stack->run, jump = stack->jump;
+    const int64_t a_col = stack->a_col, run = stack->run, jump = stack->jump, ahead = stack->ahead;
     const int64_t b_step = GEMM_NV == 3 && nv == 2 ? stack->b_second : LANES;
     int64_t c_row = stack->c_row;
     TILE_VEC acc[GEMM_NARROW_MR][GEMM_NV];
@@ -60,9 +60,9 @@ static inline __attribute__((always_inline)) void TILE_NAME(one)(const int rows,
 
     int64_t at = 0;
     for (int64_t left = stack->k; left > 0; left -= run, at += jump) {
-        if (jump) { /* the runs after the next two: they lie in other pages, where no hardware prefetcher follows */
+        if (ahead) {
 #pragma GCC unroll 16
-            for (int i = 0; i < rows; ++i) __builtin_prefetch(row[i] + at + 2 * (jump + run * a_col));
+            for (int i = 0; i < rows; ++i) __builtin_prefetch(row[i] + at + ahead);
         }
         for (const int64_t end = at + run * a_col; at != end; at += a_col) {
             TILE_VEC bv[GEMM_NV];

@@ -18,7 +18,7 @@ else()
   python_add_library(_core MODULE "${core_c}" WITH_SOABI)
 endif()
 target_link_libraries(_core PRIVATE convx)
-target_compile_options(_core PRIVATE -O2 -fvisibility=hidden -ffunction-sections -fdata-sections)
+target_compile_options(_core PRIVATE -O2 -fno-tree-vectorize -fno-reorder-blocks-and-partition -fno-reorder-blocks -fvisibility=hidden -ffunction-sections -fdata-sections)
 # Generated code is long: without inlining and alignment a tenth shorter, and calls take the same time.
 target_compile_options(_core PRIVATE -fno-inline-functions -fno-inline-small-functions -fno-partial-inlining)
 target_compile_options(_core PRIVATE -falign-functions=1 -falign-jumps=1 -falign-labels=1 -falign-loops=1)

@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
+#define WORTH_SHARING 16384 /* weights to pack */
+
 static bool rows_contiguous(const cx_correlation *c) { return c->dst.space[2] == 1 || c->grid[2] <= 1; }
 
 /*
@@ -16,7 +18,8 @@ typedef struct part {
     cx_correlation member[2];
     int64_t shift[2]; /* of a member's first tap from that of the source */
     int members;
-    int64_t joined; /* result columns of twins together */
+    int64_t packed[2]; /* where a member's weights begin among all packed ones */
+    int64_t joined;    /* result columns of twins together */
     cx_segments segments;
     int64_t blocks; /* of rows */
     int64_t units, first_unit;
@@ -29,6 +32,7 @@ typedef struct job {
     size_t size, thread_bytes;
     cx_blocking b;
     const int64_t *offsets;
+    char *packed; /* the weights of all parts, block of channels by block; NULL: each thread packs what it needs next */
     char *scratch;
     const part *parts;
     int members; /* of a part, at most */
@@ -78,15 +82,11 @@ static char *put(char *to, const char *from, int64_t n, int64_t step, size_t siz
     return to + (size_t)n * size;
 }
 
-/* Weights of result channels [o, o + n) of a member, in place where they can be. */
-static const void *weights_of(const job *j, const cx_correlation *c, int m, state *st, int64_t group, int64_t o,
-                              int64_t n, const cx_row_range *range, int64_t taps_w) {
-    const int64_t base = c->w_offset + group * c->w_group + o * c->w_co;
-    if (n == 1 && j->b.whole && in_order(c)) return cx_at(j->tensors->w, base, j->size);
-    if (j->b.whole && st->packed[m] == c && st->packed_group[m] == group && st->packed_channel[m] == o)
-        return st->weights[m];
+/* Of result channels [o, o + n), to `to`. */
+static void pack_weights(const job *j, const cx_correlation *c, int64_t group, int64_t o, int64_t n,
+                         const cx_row_range *range, int64_t taps_w, char *to) {
     const size_t size = j->size;
-    char *to = st->weights[m];
+    const int64_t base = c->w_offset + group * c->w_group + o * c->w_co;
     for (int64_t i = range->plane; i < range->plane + range->planes; ++i)
         for (int64_t th = range->th; th < range->th + range->taps_h; ++th) {
             const int64_t at = base + i / c->taps[0] * c->w_ci + i % c->taps[0] * c->w_tap[0] + th * c->w_tap[1];
@@ -94,6 +94,20 @@ static const void *weights_of(const job *j, const cx_correlation *c, int m, stat
             for (int64_t tw = 0; tw < taps_w; ++tw, from += c->w_tap[2] * (int64_t)size)
                 to = put(to, from, n, c->w_co * (int64_t)size, size);
         }
+}
+
+static int64_t weights_count(const cx_correlation *c) { return c->ci * cx_count3(c->taps); }
+
+/* Weights of result channels [o, o + n) of a member, in place where they can be. */
+static const void *weights_of(const job *j, const part *p, int m, state *st, int64_t group, int64_t o, int64_t n,
+                              const cx_row_range *range, int64_t taps_w) {
+    const cx_correlation *c = &p->member[m];
+    if (j->packed) return cx_at(j->packed, p->packed[m] + (group * c->co + o) * weights_count(c), j->size);
+    if (n == 1 && j->b.whole && in_order(c))
+        return cx_at(j->tensors->w, c->w_offset + group * c->w_group + o * c->w_co, j->size);
+    if (j->b.whole && st->packed[m] == c && st->packed_group[m] == group && st->packed_channel[m] == o)
+        return st->weights[m];
+    pack_weights(j, c, group, o, n, range, taps_w, st->weights[m]);
     st->packed[m] = c;
     st->packed_group[m] = group;
     st->packed_channel[m] = o;
@@ -170,7 +184,7 @@ static void compute_passes(const job *j, const part *p, const void *src, const p
                 args->taps_w = cx_min(b->taps_w, c->taps[2] - range.tw);
                 cx_row_table table;
                 cx_rows_gather(c, j->kernels, b, src, &range, &at->segment, &st->rows, &table);
-                args->weights = weights_of(j, c, 0, st, at->group, o, args->channels, &range, args->taps_w);
+                args->weights = weights_of(j, p, 0, st, at->group, o, args->channels, &range, args->taps_w);
                 compute(j, c, &range, &table, &st->rows, args);
                 args->start = NULL;
             }
@@ -219,7 +233,7 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
                 compute(j, member, &none, &table, &st->rows, &args);
             } else if (b->whole) {
                 args.taps_w = member->taps[2];
-                args.weights = weights_of(j, member, m, st, at->group, o, n, &range, args.taps_w);
+                args.weights = weights_of(j, p, m, st, at->group, o, n, &range, args.taps_w);
                 compute(j, member, &range, &table, &st->rows, &args);
             } else {
                 compute_passes(j, p, src, at, range, st, o, &args);
@@ -227,6 +241,34 @@ static void compute_unit(const job *j, const part *p, const place *at, state *st
         }
         if (tile || c->activation != CONVX_ACT_NONE) finish(j, p, at, &args, st, dst);
     }
+}
+
+/* ---- All weights, where blocks of channels take turns ---- */
+
+static size_t offsets_bytes(const cx_blocking *b) { return cx_align_up((size_t)b->taps_w * sizeof(int64_t)); }
+
+static bool packs_all(const cx_correlation *largest, const cx_blocking *b) {
+    return b->whole && b->channels > 1 && largest->co > b->channels;
+}
+
+static size_t packed_bytes(const cx_conv *conv, const cx_correlation *largest, const cx_blocking *b, size_t size) {
+    if (!packs_all(largest, b)) return 0;
+    return cx_align_up((size_t)(conv->groups * conv->in_channels * conv->out_channels * cx_count3(conv->kernel)) * size);
+}
+
+/* One block of channels of every part. */
+static void pack_task(void *context, int64_t index, int worker) {
+    (void)worker;
+    const job *j = context;
+    for (int i = 0; i < j->count; ++i)
+        for (int m = 0; m < j->parts[i].members; ++m) {
+            const cx_correlation *c = &j->parts[i].member[m];
+            const int64_t blocks = cx_ceil_div(c->co, j->b.channels), group = index / blocks;
+            const int64_t o = index % blocks * j->b.channels, n = cx_min(j->b.channels, c->co - o);
+            const cx_row_range all = {.planes = c->ci * c->taps[0], .taps_h = c->taps[1]};
+            const int64_t to = j->parts[i].packed[m] + (group * c->co + o) * weights_count(c);
+            pack_weights(j, c, group, o, n, &all, c->taps[2], cx_at_mut(j->packed, to, j->size));
+        }
 }
 
 /* ---- The loop over units --------------------------------------------------------------------------------------- */
@@ -343,13 +385,11 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
     const bool strided = parts > 1; /* the phases of an input gradient */
     const bool long_vectors = cx_vector_bytes(kernels) == 64, wide = cx_vector_pace(kernels) > 1;
-    /* pairs are split as they are loaded */
-    const double split = long_vectors && !wide && largest->step[2] == 2 ? 0.75 : 1;
     /* three or four results a load are too few to wait for none */
     const double few =
         long_vectors && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
     const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * (wide ? 1.25 : 1) * sums / (sums + 6)
-                              : largest->co > 2 ? 0.88 * sums / (sums + 6)
+                              : largest->co > 2 ? (long_vectors && !wide ? 0.92 : 0.88) * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
                                                                              : 0.7 / (1 + (double)largest->ci / 40);
     const bool flat = largest->taps[0] == 1 && largest->taps[1] == 1; /* then they are few rows */
@@ -364,7 +404,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
     const double pace = cx_vector_pace(kernels), moves = long_vectors ? 2 : 1;
     const double multiply =
-        images * places * taps * channels * pace / (lanes * 2 * efficiency * few * split * single * reuse * covered);
+        images * places * taps * channels * pace / (lanes * 2 * efficiency * few * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
@@ -376,14 +416,16 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                            : b->tile    ? 1.5
                            : b->joined  ? 2.0 * pace / lanes + 6 / width
                                         : pace / lanes);
-    const double rows = images * parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8;
+    /* pairs are split as they are copied, by loops that short rows leave soon */
+    const double begun = long_vectors && !wide && largest->step[2] == 2 ? 50 : 0;
+    const double lines = (double)largest->ci * (double)largest->extent[0] * (double)largest->extent[1];
+    const double rows = images * (parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8 + lines * begun);
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */
     const double again = b->whole ? 0
                                   : images * units * (double)cx_ceil_div(largest->co, b->channels) *
                                         (double)largest->ci * taps / parts * (double)b->copied_width * pace / lanes;
-    /* Weights of several blocks of channels take turns in a thread's memory. */
-    const double turns = largest->co > b->channels ? 2 * images * units * channels * taps / parts : 0;
-    return multiply + copied + stored + rows + again + turns + images * units * 200;
+    const double packs = b->whole && largest->co > b->channels ? 2 * (double)conv->groups * channels * taps : 0;
+    return multiply + copied + stored + rows + again + packs + images * units * 200;
 }
 
 void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision) {
@@ -394,7 +436,7 @@ void cx_direct_planar_decide(const cx_conv *conv, const cx_kernels *kernels, int
     decision->cost = cost_of(conv, kernels, &largest, &b, members);
     decision->threads = cx_threads_for(decision->cost, threads);
     if (decision->threads > 1) blocking_of(conv, kernels, decision->threads, &largest, &b);
-    decision->shared_bytes = cx_align_up((size_t)b.taps_w * sizeof(int64_t));
+    decision->shared_bytes = offsets_bytes(&b) + packed_bytes(conv, &largest, &b, size);
     decision->thread_bytes = cx_row_scratch_bytes(&b, size) +
                              (size_t)members * (weights_bytes(&b, size) + tile_bytes(&b, size, kernels->lanes));
     decision->packed_bytes = 0;
@@ -414,6 +456,8 @@ void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const 
              .parts = parts};
     j.members = blocking_of(conv, kernels, decision->threads, &largest, &j.b);
     cx_tap_offsets(&largest, &j.b, workspace);
+    if (packs_all(&largest, &j.b)) j.packed = (char *)workspace + offsets_bytes(&j.b);
+    int64_t packed = 0;
     const int64_t all = cx_correlation_count(conv);
     for (int64_t i = 0; i < all;) {
         part *p = &parts[j.count];
@@ -423,12 +467,20 @@ void cx_direct_planar_run(const cx_conv *conv, const cx_kernels *kernels, const 
         p->blocks = cx_ceil_div(c->grid[1], j.b.height);
         p->units = c->batch * c->groups * c->grid[0] * p->blocks * p->segments.count;
         p->first_unit = j.units;
+        for (int m = 0; m < p->members; ++m) {
+            p->packed[m] = packed;
+            packed += p->member[m].groups * p->member[m].co * weights_count(&p->member[m]);
+        }
         if (p->units > 0) {
             j.units += p->units;
             ++j.count;
         }
         if (j.count == CX_DIRECT_PARTS || (j.count > 0 && i == all)) {
             const double cycles = decision->cost * (double)(j.count * j.members) / (double)all;
+            if (j.packed) {
+                const int64_t blocks = conv->groups * cx_ceil_div(largest.co, j.b.channels);
+                cx_parallel_for(blocks, packed > WORTH_SHARING ? decision->threads : 1, pack_task, &j);
+            }
             j.tasks = cx_direct_task_count(j.units, cycles, decision->threads);
             cx_parallel_in_turns(j.tasks, decision->threads, run_task, &j);
             j.count = 0;

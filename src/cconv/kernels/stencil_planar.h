@@ -15,13 +15,15 @@
 
 /* ---- flat ------------------------------------------------------------------------------------------------------ */
 
-STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *rows, real *out, int64_t j,
+/* Vectors side by side from j on, the last of them at j + last. */
+STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *rows, real *out, int64_t j, int64_t last,
                                const int channels, const int vectors) {
     vec acc[CX_STENCIL_CHANNELS][FLAT_VECTORS];
     const real *start = s->start;
     STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-            acc[o][v] = start ? v_splat(start[o]) : v_load(out + o * s->out_channel + j + v * LANES);
+            acc[o][v] = start ? v_splat(start[o])
+                              : v_load(out + o * s->out_channel + j + (v + 1 < vectors ? v * LANES : last));
         }
     }
     const real *w = s->weights;
@@ -34,12 +36,12 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
                     vec ws[CX_STENCIL_CHANNELS];
                     STENCIL_UNROLL for (int o = 0; o < channels; ++o) ws[o] = v_splat(w[o]);
                     STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-                        const vec xv = v_load_for(channels, x + v * LANES);
+                        const vec xv = v_load_for(channels, x + (v + 1 < vectors ? v * LANES : last));
                         STENCIL_UNROLL for (int o = 0; o < channels; ++o) acc[o][v] += ws[o] * xv;
                     }
                 } else {
                     vec xs[FLAT_VECTORS];
-                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load_for(channels, x + v * LANES);
+                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load_for(channels, x + (v + 1 < vectors ? v * LANES : last));
                     STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
                         const vec wo = v_splat(w[o]);
                         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[o][v] += wo * xs[v];
@@ -49,33 +51,64 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
         }
     STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-            v_store(out + o * s->out_channel + j + v * LANES, acc[o][v]);
+            v_store(out + o * s->out_channel + j + (v + 1 < vectors ? v * LANES : last), acc[o][v]);
         }
     }
 }
 
-STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, const int channels, const int vectors) {
+/* Columns from `begin` on. */
+STENCIL_INLINE void flat_rows(const cx_stencil_planar *s, int64_t from, int64_t begin, const int channels,
+                              const int vectors) {
     const int64_t block = vectors * LANES, last = s->width - block;
     /* Where nothing is accumulated, a last block may overlap what is done: one takes no longer than two smaller ones. */
     const int64_t end = !s->start || last < 0 ? last + 1 : s->width - LANES;
     for (int64_t r = from; r < s->height; ++r) {
         const real *const *rows = (const real *const *)s->rows + r * s->row_step;
         real *out = (real *)s->out + r * s->out_row;
-        int64_t j = 0;
-        for (; j < end; j += block) flat_block(s, rows, out, j <= last ? j : last, channels, vectors);
+        int64_t j = begin;
+        for (; vectors > 1 && j < end; j += block)
+            flat_block(s, rows, out, j <= last ? j : last, block - LANES, channels, vectors);
         for (; j < s->width; j += LANES) {
             const int64_t one = s->width - LANES;
-            flat_block(s, rows, out, j <= one ? j : one, channels, 1);
+            flat_block(s, rows, out, j <= one ? j : one, 0, channels, 1);
         }
     }
 }
 
+/*
+ * Blocks of so many vectors, and of one less as many as make them fit the vectors of a row; the row's last vector may overlap the
+ * one before it. Where no numbers of them fit, single vectors are left. Returns the column that they begin at.
+ */
+STENCIL_INLINE int64_t flat_fit(const cx_stencil_planar *s, int64_t from, const int channels, const int vectors) {
+    const int64_t all = (s->width + LANES - 1) / LANES, left = all % vectors, missing = left > 0 ? vectors - left : 0;
+    const int64_t narrow = missing * (vectors - 1) <= all ? missing : 0, most = s->width - LANES;
+    const int64_t block = vectors * LANES, end = (all - narrow * (vectors - 1)) / vectors * block;
+    const int64_t done = end + narrow * (block - LANES);
+    for (int64_t r = from; r < s->height; ++r) {
+        const real *const *rows = (const real *const *)s->rows + r * s->row_step;
+        real *out = (real *)s->out + r * s->out_row;
+        int64_t j = 0;
+        for (; j < end; j += block)
+            flat_block(s, rows, out, j, j + block <= s->width ? block - LANES : most - j, channels, vectors);
+        for (; j < done; j += block - LANES)
+            flat_block(s, rows, out, j, j + block - LANES <= s->width ? block - 2 * LANES : most - j, channels,
+                       vectors - 1);
+    }
+    return done;
+}
+
 /* Vectors a channel count leaves registers for: accumulators, one source vector each, one weight. */
 #if CX_BYTES == 64 || defined(__aarch64__)
-enum { FLAT1 = 8, FLAT2 = 6, FLAT3 = 6, FLAT4 = 5, FLAT5 = 4, FLAT6 = 4 };
+enum { FLAT1 = 8, FLAT2 = 6, FLAT3 = 6, FLAT4 = 5, FLAT5 = 4, FLAT6 = 4, FIT = 1 };
 #else
-enum { FLAT1 = 6, FLAT2 = 4, FLAT3 = 4, FLAT4 = 3, FLAT5 = 2, FLAT6 = 2 };
+enum { FLAT1 = 6, FLAT2 = 4, FLAT3 = 4, FLAT4 = 3, FLAT5 = 2, FLAT6 = 2, FIT = 0 };
 #endif
+
+/* Of many channels: blocks of two sizes where they are long. */
+STENCIL_INLINE void flat_many(const cx_stencil_planar *s, int64_t from, const int channels, const int vectors) {
+    const int64_t done = FIT ? flat_fit(s, from, channels, vectors) : 0;
+    if (done < s->width) flat_rows(s, from, done, channels, FIT ? 1 : vectors);
+}
 
 /* Blocks of the second size, where they overlap less by a third or the first one does not fit. */
 STENCIL_INLINE bool flat_narrower(int64_t width, const int wide, const int narrow) {
@@ -84,17 +117,17 @@ STENCIL_INLINE bool flat_narrower(int64_t width, const int wide, const int narro
     return 4 * computed <= 3 * ((vectors + wide - 1) / wide * wide);
 }
 
-static void flat_three(const cx_stencil_planar *s, int64_t from) { flat_rows(s, from, 3, FLAT3); }
-static void flat_three_narrow(const cx_stencil_planar *s, int64_t from) { flat_rows(s, from, 3, 4); }
+static void flat_three(const cx_stencil_planar *s, int64_t from) { flat_rows(s, from, 0, 3, FLAT3); }
+static void flat_three_narrow(const cx_stencil_planar *s, int64_t from) { flat_rows(s, from, 0, 3, 4); }
 
 static void flat(const cx_stencil_planar *s, int64_t from) {
     switch (s->channels) {
-    case 1: flat_rows(s, from, 1, FLAT1); break;
-    case 2: flat_rows(s, from, 2, FLAT2); break;
+    case 1: flat_rows(s, from, 0, 1, FLAT1); break;
+    case 2: flat_rows(s, from, 0, 2, FLAT2); break;
     case 3: (FLAT3 > 4 && flat_narrower(s->width, FLAT3, 4) ? flat_three_narrow : flat_three)(s, from); break;
-    case 4: flat_rows(s, from, 4, FLAT4); break;
-    case 5: flat_rows(s, from, 5, FLAT5); break;
-    default: flat_rows(s, from, 6, FLAT6); break;
+    case 4: flat_many(s, from, 4, FLAT4); break;
+    case 5: flat_many(s, from, 5, FLAT5); break;
+    default: flat_many(s, from, 6, FLAT6); break;
     }
 }
 

@@ -8,12 +8,20 @@
 
 #define AHEAD_CHANNELS 4
 
-/* Places [first, first + count), all of them outside the row, which is `unit` bytes a place. */
-static char *copy_outside(const cx_patches *p, const char *row, int64_t first, int64_t count, size_t unit, char *dst) {
-    if (p->mode == CONVX_PAD_ZEROS) {
-        memset(dst, 0, (size_t)count * unit);
-        return dst + (size_t)count * unit;
+/* `bytes` zeros: a call for the few that padding takes would cost more than they do. */
+static inline char *put_zeros(char *dst, size_t bytes) {
+    if (bytes > CX_ALIGNMENT) {
+        memset(dst, 0, bytes);
+        return dst + bytes;
     }
+    for (; bytes > 0; bytes -= 4, dst += 4) memset(dst, 0, 4);
+    return dst;
+}
+
+/* Places [first, first + count), all of them outside the row, which is `unit` bytes a place. */
+static inline char *copy_outside(const cx_patches *p, const char *row, int64_t first, int64_t count, size_t unit,
+                                 char *dst) {
+    if (p->mode == CONVX_PAD_ZEROS) return put_zeros(dst, (size_t)count * unit);
     for (int64_t i = first; i < first + count; ++i, dst += unit)
         memcpy(dst, row + (size_t)cx_padded_index(i, p->extent[2], p->mode) * unit, unit);
     return dst;
@@ -31,23 +39,29 @@ void cx_band_copy(const cx_patches *p, cx_patch_order order, size_t size, int64_
     const bool apart = order == CX_TAPS_FASTEST; /* lines of different channels: no prefetcher follows */
     const int64_t ahead = AHEAD_CHANNELS * p->stride.channel * (int64_t)size, length = (high - low) * (int64_t)unit;
     char *dst = dst_void;
-    for (int64_t line = k0 / run; line < (k0 + kn) / run; ++line) { /* of (channel, depth tap, row tap) */
-        const int64_t t = line % (p->taps[0] * p->taps[1]), c = line / (p->taps[0] * p->taps[1]);
-        const int64_t d = cx_padded_index(depth + t / p->taps[1] * p->tap_step[0], p->extent[0], p->mode);
-        const int64_t h = cx_padded_index(height + t % p->taps[1] * p->tap_step[1], p->extent[1], p->mode);
+    /* lines of (channel, depth tap, row tap), counted up without divisions */
+    int64_t line = k0 / run, th = line % p->taps[1], td = line / p->taps[1] % p->taps[0];
+    int64_t c = line / p->taps[1] / p->taps[0];
+    for (const int64_t end = line + kn / run; line < end; ++line) {
+        const int64_t d = cx_padded_index(depth + td * p->tap_step[0], p->extent[0], p->mode);
+        const int64_t h = cx_padded_index(height + th * p->tap_step[1], p->extent[1], p->mode);
         if (d < 0 || h < 0) {
             memset(dst, 0, (size_t)width * unit);
             dst += (size_t)width * unit;
-            continue;
+        } else {
+            const int64_t offset =
+                image * p->stride.batch + c * p->stride.channel + d * p->stride.space[0] + h * p->stride.space[1];
+            const char *from = cx_at(p->base, offset, size), *inside = from + (first + low) * (int64_t)unit;
+            const bool fetch = apart && c + AHEAD_CHANNELS < p->channels;
+            for (int64_t i = 0; i < length && fetch; i += CX_ALIGNMENT) __builtin_prefetch(inside + ahead + i);
+            dst = copy_outside(p, from, first, low, unit, dst);
+            if (length > 0) memcpy(dst, inside, (size_t)length);
+            dst = copy_outside(p, from, first + high, width - high, unit, dst + length);
         }
-        const int64_t offset =
-            image * p->stride.batch + c * p->stride.channel + d * p->stride.space[0] + h * p->stride.space[1];
-        const char *from = cx_at(p->base, offset, size);
-        const char *inside = from + (first + low) * (int64_t)unit;
-        const bool fetch = apart && c + AHEAD_CHANNELS < p->channels;
-        for (int64_t i = 0; i < length && fetch; i += CX_ALIGNMENT) __builtin_prefetch(inside + ahead + i);
-        dst = copy_outside(p, from, first, low, unit, dst);
-        if (length > 0) memcpy(dst, inside, (size_t)length);
-        dst = copy_outside(p, from, first + high, width - high, unit, dst + length);
+        if (++th < p->taps[1]) continue;
+        th = 0;
+        if (++td < p->taps[0]) continue;
+        td = 0;
+        ++c;
     }
 }

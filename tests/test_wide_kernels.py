@@ -1,4 +1,7 @@
-"""Weight gradients of kernels that are wide beside their stride: GEMM takes taps of a row from bands of the image."""
+"""
+Kernels that are wide or tall beside their stride: GEMM takes their patches from bands of the image, which rows of results
+share; the planar stencil cuts rows of results into blocks of vectors.
+"""
 
 from dataclasses import replace
 
@@ -84,3 +87,47 @@ def test_neither_threads_nor_memory_of_the_gradient_change_their_bits(dtype, str
         convx.set_num_threads(before)
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
+
+
+@st.composite
+def tall_kernels(draw):
+    """Few channels, kernels taller than their stride, several rows of results an image, several blocks of filters."""
+    row, width = draw(st.integers(3, 40)), draw(st.sampled_from((5, 17, 33, 49, 56, 70, 81, 97, 112, 113, 130)))
+    taps = (draw(st.integers(2, 8)), draw(st.integers(1, 8)))
+    padding = (draw(st.integers(0, taps[0] - 1)), draw(st.integers(0, taps[1] - 1)))
+    layer = Layer.of_shapes(
+        (draw(st.integers(1, 3)), draw(st.integers(1, 4)), max(row, taps[0]), max(width, taps[1])),
+        (draw(st.sampled_from((4, 5, 6, 11, 16, 29, 64, 70))), 0, *taps),
+        padding,
+        draw(st.sampled_from((np.float32, np.float32, np.float64))),
+    )
+    return replace(
+        layer,
+        stride=(draw(st.integers(1, 3)), draw(st.sampled_from((1, 2, 2, 3)))),
+        dilation=draw(st.sampled_from((1, 1, 1, 2))) if min(layer.extent) > 16 else 1,
+        layout=draw(st.sampled_from(("channels_last", "channels_first"))),
+        padding_mode=draw(st.sampled_from(("zeros", "zeros", *MODES))),
+    )
+
+
+def test_forward_passes_whose_rows_share_their_source_are_exactly_what_the_definition_says():
+    @examples(150)
+    @given(
+        tall_kernels().filter(reachable),
+        st.integers(0, 2**32 - 1),
+        st.sampled_from((1, 2, 3)),
+        st.sampled_from(("gemm", "direct")),
+    )
+    def check(layer, seed, threads, algorithm):
+        rng = np.random.default_rng(seed)
+        x, w = integers(rng, layer.x_shape, layer.dtype), integers(rng, layer.w_shape, layer.dtype)
+        x = np.ascontiguousarray(layer.outside(x))
+        before = convx.get_num_threads()
+        try:
+            convx.set_num_threads(threads)
+            found = layer.function(x, w, **layer.common, algorithm=algorithm)
+        finally:
+            convx.set_num_threads(before)
+        np.testing.assert_array_equal(found, layer.function(x, w, **layer.common, algorithm="reference"))
+
+    check()

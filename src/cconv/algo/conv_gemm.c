@@ -99,17 +99,23 @@ static void cut_tasks_by_columns(cx_gemm_part *p, const cx_kernels *kernels, int
     p->n_tasks = cx_max(cx_ceil_div(p->n, p->blocks.nc), cx_min(panels, cx_ceil_div(threads, p->c.groups)));
 }
 
-/* The same with rows and columns exchanged: packed panels are shared, so it is pixels (rows) that are cut. */
+/*
+ * The same with rows and columns exchanged: packed panels are shared, so it is pixels (rows) that are cut; bands, of which tiles
+ * end with the rows of the grid, between those.
+ */
 static void cut_tasks_by_rows(cx_gemm_part *p, const cx_kernels *kernels, int threads) {
-    const int64_t tiles = cx_ceil_div(p->m, kernels->gemm.mr), panels = cx_ceil_div(p->n, kernels->gemm.nr);
-    const int64_t groups = p->c.groups;
+    const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr), groups = p->c.groups, wanted = 4 * threads;
+    int64_t units = cx_ceil_div(p->m, p->m_unit);
     p->n_tasks = 1;
     p->m_tasks = cx_ceil_div(p->m, p->blocks.mc);
-    if (threads == 1) return;
-    const int64_t wanted = 4 * threads;
-    if (groups * p->m_tasks >= wanted) return;
-    if (tiles * groups >= 8 * threads)
-        p->m_tasks = cx_min(tiles, cx_max(p->m_tasks, cx_ceil_div(wanted, groups)));
+    if (p->band && p->m > 0 && groups * (p->m / p->c.grid[2]) >= 2 * wanted) {
+        p->m_unit = p->c.grid[2];
+        units = p->m / p->m_unit;
+        p->m_tasks = cx_ceil_div(units, CX_BAND_ROWS);
+    }
+    if (threads == 1 || groups * p->m_tasks >= wanted) return;
+    if (units * groups >= 2 * wanted)
+        p->m_tasks = cx_min(units, cx_max(p->m_tasks, cx_ceil_div(wanted, groups)));
     else
         p->n_tasks = cx_min(panels, cx_ceil_div(threads, groups));
 }
@@ -135,6 +141,7 @@ static void set_up(cx_gemm_part *p, const cx_kernels *kernels, int variant) {
 static void cut(cx_gemm_part *p, const cx_kernels *kernels, int variant, int threads) {
     const bool channels = variant & CX_GEMM_WAY_CHANNELS;
     p->chunk = 0;
+    p->m_unit = kernels->gemm.mr;
     if (!channels)
         cut_tasks(p, kernels, threads);
     else if (p->form == CX_GEMM_WEIGHTS_PACKED)
@@ -259,9 +266,10 @@ static void run_task(void *context, int64_t index, int worker) {
     index -= p->first_task;
     const int64_t m_task = index % p->m_tasks, n_task = index / p->m_tasks % p->n_tasks;
     const int64_t group = index / p->m_tasks / p->n_tasks;
-    const int64_t mr = j->kernels->gemm.mr, unit = p->unit;
-    const int64_t tiles = cx_ceil_div(p->m, mr), units = cx_ceil_div(p->n, unit);
-    const int64_t m0 = tiles * m_task / p->m_tasks * mr, m1 = cx_min(tiles * (m_task + 1) / p->m_tasks * mr, p->m);
+    const int64_t m_unit = p->m_unit, unit = p->unit;
+    const int64_t m_units = cx_ceil_div(p->m, m_unit), units = cx_ceil_div(p->n, unit);
+    const int64_t m0 = m_units * m_task / p->m_tasks * m_unit;
+    const int64_t m1 = cx_min(m_units * (m_task + 1) / p->m_tasks * m_unit, p->m);
     const int64_t n0 = units * n_task / p->n_tasks * unit, n1 = cx_min(units * (n_task + 1) / p->n_tasks * unit, p->n);
     char *scratch = j->scratch + (size_t)worker * j->thread_bytes;
     if (p->chunk) {

@@ -42,7 +42,7 @@ typedef struct cx_gemm_part {
     cx_gemm_blocks blocks;
     int64_t m, n;
     int64_t n_tasks, m_tasks, first_task;
-    int64_t unit;  /* of columns that tasks are cut by */
+    int64_t unit, m_unit; /* of columns and of rows that tasks are cut by */
     int64_t chunk; /* of columns, where this and the next part are twins: see run_twins() there; else 0 */
 } cx_gemm_part;
 

@@ -59,6 +59,17 @@ static cx_gemm_blocks fit_blocks(const cx_kernels *kernels, const cx_gemm *gemm,
     return blocks;
 }
 
+/* How many rows of the grid have a band in common, of at most an eighth of the second level. `blocks` fit. */
+static int64_t band_rows(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
+    const cx_gemm_rows *a = &gemm->a;
+    if (!a->band || !cx_band_shares(a->patches, a->order)) return 1;
+    if (blocks.kc < gemm->k || blocks.mc < a->patches->grid[2]) return 1;
+    const int64_t line = cx_band_line(a->patches, a->order, a->patches->grid[2]), level = level_elements(kernels);
+    int64_t rows = cx_min(CX_BAND_ROWS, cx_max(a->patches->grid[1], 1));
+    while (rows > 1 && cx_band_lines(a->patches, rows) * line > level / 8) --rows;
+    return rows;
+}
+
 /* Rows that lie side by side are copied tile by tile, [k][row], without a transposition. */
 static bool rows_as_tiles(const cx_gemm_rows *a) {
     return !a->patches && a->copy && a->row.digits == 1 && cx_axis_step(&a->row) == 1;
@@ -93,7 +104,8 @@ static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_
     if (gemm->b.kind != CX_PANELS_PACKED) end += cx_align_up(((size_t)(blocks.nc * blocks.kc) + slack) * size);
     l.a = end;
     if (gemm->a.band) {
-        const int64_t lines = blocks.kc / whole_run(&gemm->a);
+        const int64_t rows = band_rows(kernels, gemm, blocks);
+        const int64_t lines = rows > 1 ? cx_band_lines(gemm->a.patches, rows) : blocks.kc / whole_run(&gemm->a);
         end += cx_align_up((size_t)(lines * cx_band_line(gemm->a.patches, gemm->a.order, blocks.mc)) * size);
     } else if (!rows_in_place(&gemm->a)) {
         end += cx_align_up(((size_t)(blocks.mc * copied_row(kernels, blocks.kc)) + slack) * size);
@@ -285,20 +297,41 @@ static void copy_rows(const block *t, int64_t k0, char *copy, int64_t ld, int64_
         g->pack_rows(a->base, row_offset, rows, k_offset, t->kn, copy, ld);
 }
 
+/* Pixels whose bands are in the copy already: whole rows of the grid. */
+typedef struct band_held {
+    int64_t first, end;
+} band_held;
+
+/* The block is pixels of one row of the grid. `together`: rows that have a band in common, down to pixel `end`. */
+static void take_band(block *t, int64_t k0, int64_t together, int64_t end, char *copy, band_held *held) {
+    const cx_gemm_rows *a = &t->gemm->a;
+    const cx_patches *p = a->patches;
+    const int64_t pixels = t->m1 - t->m0, width = p->grid[2], line = cx_band_line(p, a->order, pixels);
+    t->a = copy;
+    t->a_row = cx_band_step(p, a->order);
+    t->a_col = 1;
+    t->run = cx_band_run(p, a->order);
+    t->jump = line - t->run;
+    if (together == 1 || pixels < width) {
+        cx_band_copy(p, a->order, t->size, t->m0, pixels, k0, t->kn, copy);
+        held->end = 0;
+        return;
+    }
+    if (t->m0 >= held->end) {
+        const int64_t in_image = p->grid[1] - t->m0 / width % p->grid[1], whole = (end - t->m0) / width;
+        const int64_t rows = cx_min(cx_min(in_image, whole), together);
+        cx_band_copy_rows(p, a->order, t->size, t->m0, rows, copy);
+        *held = (band_held){t->m0, t->m0 + rows * width};
+    }
+    t->a = cx_at(copy, (t->m0 - held->first) / width * p->step[1] * line, t->size);
+}
+
 /* Sets the block's view of a: in place where it is affine, else through a copy, of matrices kept if it is there. */
 static void take_a(block *t, int64_t k0, bool kept, char *copy, int64_t *row_offset, int64_t *k_offset) {
     const cx_gemm_rows *a = &t->gemm->a;
     const int64_t rows = t->m1 - t->m0, ld = copied_row(t->kernels, t->kn);
     if (t->kn == 0) {
         /* nothing is read */
-    } else if (a->band) {
-        cx_band_copy(a->patches, a->order, t->size, t->m0, rows, k0, t->kn, copy);
-        t->a = copy;
-        t->a_row = cx_band_step(a->patches, a->order);
-        t->a_col = 1;
-        t->run = cx_band_run(a->patches, a->order);
-        t->jump = cx_band_line(a->patches, a->order, rows) - t->run;
-        return;
     } else if (a->patches) {
         t->kernels->gemm.pack_pixel_rows(a->patches, a->order, t->m0, rows, k0, t->kn, copy, ld);
     } else if (rows_in_place(a)) {
@@ -340,13 +373,18 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
         if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, k_offset, scratch + l.b);
         b = scratch + l.b;
     }
+    const int64_t together = band_rows(kernels, gemm, blocks);
+    band_held held = {0, 0};
     for (int64_t m = m0, next; m < m1; m = next) {
         next = cx_min(m + blocks.mc, m1);
         if (gemm->a.band) next = cx_min(next, cx_round_up(m + 1, gemm->a.patches->grid[2]));
         block t = {.kernels = kernels, .gemm = gemm, .size = size, .kn = kn, .m0 = m, .m1 = next};
         t.first = k0 == 0;
         t.last = k0 + kn == gemm->k;
-        take_a(&t, k0, kept, scratch + l.a, row_offset, k_offset);
+        if (gemm->a.band && kn > 0)
+            take_band(&t, k0, together, m1, scratch + l.a, &held);
+        else
+            take_a(&t, k0, kept, scratch + l.a, row_offset, k_offset);
         cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);
         t.row_offset = row_offset;
         t.even = evenly_spaced(row_offset, t.m1 - m);

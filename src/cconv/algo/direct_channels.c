@@ -12,6 +12,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
+#define UNIT_ROWS 2 /* of results, whose table of pixels is made in one go */
+
 typedef struct part {
     cx_correlation c;
     const char *weights; /* [tap][source channel of the group][result channel] */
@@ -36,7 +38,7 @@ typedef struct job {
 } job;
 
 int64_t cx_channels_segment_width(const cx_correlation *c) {
-    const int64_t rows = c->taps[0] * c->taps[1];
+    const int64_t rows = c->taps[0] * (c->taps[1] + UNIT_ROWS - 1);
     if (rows > CX_CHANNELS_MOST_POINTERS || c->taps[2] > CX_CHANNELS_MOST_POINTERS ||
         c->tap_step[2] > CX_CHANNELS_MOST_POINTERS || c->step[2] > CX_CHANNELS_MOST_POINTERS)
         return 0;
@@ -111,29 +113,53 @@ static void activate_row(const job *j, const cx_correlation *c, char *out, int64
         j->kernels->activate(cx_at_mut(out, i * c->dst.space[2], j->size), channels, c->activation);
 }
 
+/*
+ * Rows [row, end) of results at one depth, from `out` on, two at a time where that can be. `near` is c, or reads a copy of what c
+ * reads.
+ */
+static void compute_rows(const job *j, const cx_correlation *c, const cx_correlation *near, const void *source,
+                         int64_t depth, int64_t row, int64_t end, int64_t first, cx_stencil_channels *args,
+                         const void **table, const void *zeros, char *out) {
+    const bool lines = near->taps[0] == 1 && near->step[1] == 1 && near->tap_step[1] == 1;
+    args->out_pixel = c->dst.space[2];
+    args->out_row = c->dst.space[1];
+    for (int64_t r = row; r < end; r += 1 + args->pair) {
+        args->pair = lines && r + 1 < end && cx_stencil_channels_pair(args);
+        if (args->rows > 0) {
+            cx_correlation under = *near; /* for what lies under both */
+            under.taps[1] += args->pair;
+            args->row_pixels = cx_channels_point(&under, source, depth, r, first, args->width, zeros, table);
+        }
+        args->out = out;
+        j->kernels->stencil.channels(args);
+        for (int i = 0; i <= args->pair; ++i, out += args->out_row * (int64_t)j->size)
+            activate_row(j, c, out, args->width, args->channels);
+    }
+}
+
+static char *result_of(const job *j, const cx_correlation *c, int64_t image, int64_t depth, int64_t row,
+                       int64_t column, int64_t channel) {
+    const cx_strides *to = &c->dst;
+    const int64_t at = image * to->batch + depth * to->space[0] + row * to->space[1] + column * to->space[2];
+    return cx_at_mut(j->tensors->result, c->dst_offset + at + channel, j->size);
+}
+
+/* Some rows of results, of a segment of columns. */
 static void compute_unit(const job *j, const part *p, int64_t unit, const void **table, const void *zeros) {
     const cx_correlation *c = &p->c;
     const int64_t first = unit % p->segments * j->width, width = cx_min(j->width, c->grid[2] - first);
     unit /= p->segments;
-    const int64_t row = unit % c->grid[1], depth = unit / c->grid[1] % c->grid[0],
-                  image = unit / c->grid[1] / c->grid[0];
+    const int64_t row = unit % p->row_blocks * UNIT_ROWS, end = cx_min(row + UNIT_ROWS, c->grid[1]);
+    unit /= p->row_blocks;
+    const int64_t depth = unit % c->grid[0], image = unit / c->grid[0];
     const void *source = cx_at(j->src, image * c->src.batch, j->size);
     cx_stencil_channels args = cx_channels_args(c, table, width, c->groups * c->co);
     args.group = c->ci;
     args.weights = p->weights;
     args.start = j->tensors->bias;
-    args.out_pixel = c->dst.space[2];
-    if (c->taps[0] && c->taps[1] && c->taps[2])
-        args.row_pixels = cx_channels_point(c, source, depth, row, first, width, zeros, table);
-    else
-        args.rows = 0;
-    char *out = cx_at_mut(j->tensors->result,
-                          c->dst_offset + image * c->dst.batch + depth * c->dst.space[0] + row * c->dst.space[1] +
-                              first * c->dst.space[2],
-                          j->size);
-    args.out = out;
-    j->kernels->stencil.channels(&args);
-    activate_row(j, c, out, width, args.channels);
+    if (c->taps[2] == 0) args.rows = 0;
+    compute_rows(j, c, c, source, depth, row, end, first, &args, table, zeros,
+                 result_of(j, c, image, depth, row, first, 0));
 }
 
 /* Some rows of results of a block of channels, which are copied to `slots`; its weights behind them. */
@@ -156,16 +182,8 @@ static void compute_block(const job *j, const part *p, int64_t unit, const void 
     args.group = 1;
     args.weights = weights;
     args.start = j->tensors->bias ? cx_at(j->tensors->bias, channel, j->size) : NULL;
-    args.out_pixel = c->dst.space[2];
-    for (int64_t r = row; r < row + rows; ++r) {
-        args.row_pixels = cx_channels_point(&near, base, depth, r, 0, c->grid[2], zeros, table);
-        char *out = cx_at_mut(
-            j->tensors->result,
-            c->dst_offset + image * c->dst.batch + depth * c->dst.space[0] + r * c->dst.space[1] + channel, j->size);
-        args.out = out;
-        j->kernels->stencil.channels(&args);
-        activate_row(j, c, out, c->grid[2], b->channels);
-    }
+    compute_rows(j, c, &near, base, depth, row, row + rows, 0, &args, table, zeros,
+                 result_of(j, c, image, depth, row, 0, channel));
 }
 
 static void run_task(void *context, int64_t index, int worker) {
@@ -251,7 +269,7 @@ static void run_planned(const cx_conv *conv, const cx_kernels *kernels, const cx
         weights += (size_t)(cx_count3(c->taps) * c->groups * c->ci * c->co) * j.size;
         p->blocked = j.blocks.channels > 0 && cx_count3(c->taps) > 0;
         p->segments = p->blocked ? c->groups / j.blocks.channels : cx_ceil_div(c->grid[2], j.width);
-        p->row_blocks = p->blocked ? cx_ceil_div(c->grid[1], j.blocks.height) : c->grid[1];
+        p->row_blocks = p->blocked ? cx_ceil_div(c->grid[1], j.blocks.height) : cx_ceil_div(c->grid[1], UNIT_ROWS);
         p->units = c->batch * c->grid[0] * p->row_blocks * p->segments;
         p->first_unit = j.units;
         if (p->units > 0) {

@@ -62,6 +62,42 @@ STENCIL_INLINE void channels_wide_block(const cx_stencil_channels *s, int64_t j,
     }
 }
 
+/* Two rows of CHANNELS_NARROW pixels under a kernel of 3x3: what lies under both is read once. */
+STENCIL_INLINE void channels_pair_block(const cx_stencil_channels *s, int64_t j) {
+    enum { COUNT = CHANNELS_NARROW, TAPS = 3 };
+    const int64_t last = s->channels - LANES;
+    for (int64_t at = 0; at < s->channels; at += LANES) {
+        const int64_t c = at <= last ? at : last;
+        const real *w = (const real *)s->weights + c;
+        const real *const *pixel = (const real *const *)s->pixels + j;
+        vec acc[2][COUNT], weight[2][TAPS] = {{v_zero()}}; /* of this row and of the one above it */
+        STENCIL_UNROLL for (int q = 0; q < COUNT; ++q) acc[0][q] = acc[1][q] = channels_start(s, c);
+        STENCIL_UNROLL for (int row = 0; row < TAPS + 1; ++row, pixel += s->row_pixels) {
+            STENCIL_UNROLL for (int t = 0; t < TAPS; ++t) {
+                weight[1][t] = weight[0][t];
+                if (row < TAPS) weight[0][t] = v_load(w + (row * TAPS + t) * s->channels);
+            }
+            STENCIL_UNROLL for (int i = 0; i < COUNT + TAPS - 1; ++i) {
+                const vec x = v_load_for(TAPS, pixel[i] + c);
+                STENCIL_UNROLL for (int q = 0; q < COUNT; ++q) {
+                    const int t = i - q;
+                    if (t >= 0 && t < TAPS && row < TAPS) acc[0][q] += weight[0][t] * x;
+                    if (t >= 0 && t < TAPS && row > 0) acc[1][q] += weight[1][t] * x;
+                }
+            }
+        }
+        real *out = (real *)s->out + j * s->out_pixel + c;
+        STENCIL_UNROLL for (int r = 0; r < 2; ++r) {
+            STENCIL_UNROLL for (int q = 0; q < COUNT; ++q) v_store(out + r * s->out_row + q * s->out_pixel, acc[r][q]);
+        }
+    }
+}
+
+static void channels_pair(const cx_stencil_channels *s) {
+    for (int64_t j = 0; j < s->width; j += CHANNELS_NARROW)
+        channels_pair_block(s, j < s->width - CHANNELS_NARROW ? j : s->width - CHANNELS_NARROW);
+}
+
 /* A row, which has `count` pixels or more. The last overlap those before them, with the same results. */
 STENCIL_INLINE void channels_wide_row(const cx_stencil_channels *s, const int count, const int step, const int taps,
                                       const int64_t rows) {
@@ -125,6 +161,10 @@ static void channels_grouped(const cx_stencil_channels *s) {
 static void stencil_channels(const cx_stencil_channels *s) {
     if (s->group > 1) {
         channels_grouped(s);
+        return;
+    }
+    if (s->pair) {
+        channels_pair(s);
         return;
     }
     if (s->tap == 1 && s->step == 1 && channels_wide(s, 1)) return;

@@ -81,11 +81,17 @@ typedef struct cx_stencil_channels {
     const void *weights;
     const void *start; /* NULL: zeros */
     void *out;
-    int64_t out_pixel;
+    int64_t out_pixel, out_row;
+    bool pair; /* two rows of results, the second a row of pixels later: see cx_stencil_channels_pair */
     const void *y;
     int64_t y_pixel;
     void *sums;
 } cx_stencil_channels;
+
+/* Whether two rows of results can be had at once: 3x3 taps side by side at a stride of 1, and four columns of results. */
+static inline bool cx_stencil_channels_pair(const cx_stencil_channels *s) {
+    return s->group == 1 && s->rows == 3 && s->taps_w == 3 && s->tap == 1 && s->step == 1 && s->width >= 4;
+}
 
 /*
  * Columns of a plane of results, in vectors: the k-th begins at column k * lanes, or at width - lanes if it would end

@@ -18,10 +18,16 @@ else()
   python_add_library(_core MODULE "${core_c}" WITH_SOABI)
 endif()
 target_link_libraries(_core PRIVATE convx)
-target_compile_options(_core PRIVATE -O2 -fno-tree-vectorize -fno-reorder-blocks-and-partition -fno-reorder-blocks -fvisibility=hidden -ffunction-sections -fdata-sections)
+target_compile_options(_core PRIVATE -O2 -fvisibility=hidden -ffunction-sections -fdata-sections)
 # Generated code is long: without inlining and alignment a tenth shorter, and calls take the same time.
 target_compile_options(_core PRIVATE -fno-inline-functions -fno-inline-small-functions -fno-partial-inlining)
 target_compile_options(_core PRIVATE -falign-functions=1 -falign-jumps=1 -falign-labels=1 -falign-loops=1)
+# Nor do calls take longer without what copies code for branches that are seldom taken, or orders it for old processors.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(_core PRIVATE -fno-tree-vectorize -fno-reorder-blocks -fno-reorder-blocks-and-partition)
+  target_compile_options(_core PRIVATE -fno-thread-jumps -fno-tree-dominator-opts -fno-tree-pre -fno-tree-ch)
+  target_compile_options(_core PRIVATE -fno-code-hoisting -fno-schedule-insns2)
+endif()
 # Nothing unwinds through C that calls Python.
 target_compile_options(_core PRIVATE -fno-asynchronous-unwind-tables)
 target_link_options(_core PRIVATE -Wl,--gc-sections)

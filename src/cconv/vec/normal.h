@@ -10,6 +10,7 @@
 #define CX_VEC_NORMAL_H
 
 #include "vec/math.h"
+#include "vec/shuffle.h"
 
 typedef struct vec_quotient {
     vec over, under;
@@ -44,9 +45,34 @@ static inline vec_quotient v_mills_ratio(vec t) {
 }
 
 /*
- * 2^POWER_RAISED exp(-(square + rest) / 2) for squares >= 0 and a small rest, if that is a normal number. The series is that of
- * exp(x / 2), its error 2^-27.5 for float.
+ * v_half_exp below: 2^POWER_RAISED exp(-(square + rest) / 2) for squares >= 0 and a small rest, if that is a normal number.
+ * Both take a multiple of a power of two's fraction out of the exponent and a series of exp(x / 2) for what remains.
  */
+#if !CX_F64 && CX_LANE_COUNT >= 8 && !defined(__clang__)
+
+/* Eighths of an octave, by a permutation, leave a series so short that this is the faster way. Its error is 2^-25. */
+static inline vec v_half_exp(vec square, vec rest) {
+    enum { STEPS = 8, STEPS_LOG2 = 3 };
+    const real power_of[STEPS] = {1,           0x1.172b84p0f, 0x1.306fe0p0f, 0x1.4bfdaep0f, /* 2^(i / 8) */
+                                  0x1.6a09e6p0f, 0x1.8ace54p0f, 0x1.ae89fap0f, 0x1.d5818ep0f};
+    const real steps_of_one = 0x1.715476p+2f, shift = 0x1.8p23f;
+    const real high = 0x1.62ep-3f, low = 0x1.0bfbe8p-17f; /* a quarter of ln 2; n * high is exact */
+    const real q[] = {0x1.000876p-3f, 0x1.555656p-6f};
+    vec powers;
+    _Pragma("GCC unroll 16") for (int i = 0; i < LANES; ++i) powers[i] = power_of[i % STEPS];
+    const vec whole = v_splat(shift + POWER_RAISED * STEPS), shifted = whole - square * v_splat(steps_of_one);
+    const vec n = shifted - whole;
+    const vec r = -square - n * v_splat(high) - (n * v_splat(low) + rest);
+    const vec fraction = v_permute(powers, (vec_bits)shifted); /* by its low bits */
+    const vec_unsigned octaves = ((vec_unsigned)shifted & ~(vec_unsigned){0} << STEPS_LOG2)
+                                 << (MANTISSA_BITS - STEPS_LOG2);
+    const vec power = v_splat(1) + r * (v_splat((real)0.5) + r * v_sum_of_powers(q, 2, r));
+    return (vec)((vec_unsigned)fraction + octaves) * power;
+}
+
+#else
+
+/* The series' error is 2^-27.5 for float. */
 static inline vec v_half_exp(vec square, vec rest) {
 #if CX_F64
     const real half_inverse_ln2 = 0x1.71547652b82fep-1, shift = 0x1.8p52;
@@ -74,5 +100,7 @@ static inline vec v_half_exp(vec square, vec rest) {
     const vec power = v_splat(1) + r * (v_splat((real)0.5) + r * v_sum_of_powers(q, TERMS, r));
     return (vec)((vec_unsigned)power + ((vec_unsigned)shifted << MANTISSA_BITS));
 }
+
+#endif
 
 #endif

@@ -120,7 +120,7 @@ bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int t
                         : conv->x.space[2] * conv->stride[2] <= 2 ? CX_COST_TRANSPOSE
                                                                   : CX_COST_COPY_STRIDED;
     /* of short stretches of taps, pixels are transposed by whole vectors of their rows */
-    const bool whole = copy == CX_COST_TRANSPOSE && conv->kernel[2] < (cx_vector_bytes(kernels) == 64 ? 6 : 3);
+    const bool whole = copy == CX_COST_TRANSPOSE && conv->kernel[2] < cx_long_stretch(cx_vector_bytes(kernels));
     const double width = (double)conv->out[2],
                  copied = whole ? (double)cx_round_up(conv->out[2], kernels->lanes) : width;
     double cost =

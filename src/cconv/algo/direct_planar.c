@@ -384,12 +384,13 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                          (double)cx_ceil_div((int64_t)width, b->in_place ? b->width : b->copied_width);
     const double sums = taps / parts * (double)cx_max(largest->ci, 1);
     const bool strided = parts > 1; /* the phases of an input gradient */
-    const bool long_vectors = cx_vector_bytes(kernels) == 64, wide = cx_vector_pace(kernels) > 1;
+    const bool long_vectors = cx_vector_bytes(kernels) == 64, whole = cx_vectors_whole_512(kernels);
+    const bool wide = long_vectors && !whole;
     /* three or four results a load are too few to wait for none */
     const double few =
         long_vectors && !strided && largest->taps[1] > 1 && (largest->co == 3 || largest->co == 4) ? 0.65 : 1;
     const double efficiency = strided           ? (largest->co > 3 ? 0.8 : 0.62) * (wide ? 1.25 : 1) * sums / (sums + 6)
-                              : largest->co > 2 ? (long_vectors && !wide ? 0.92 : 0.88) * sums / (sums + 6)
+                              : largest->co > 2 ? (whole ? 0.92 : 0.88) * sums / (sums + 6)
                               : largest->taps[1] > 3 && largest->taps[1] < 9 ? 0.55
                                                                              : 0.7 / (1 + (double)largest->ci / 40);
     const bool flat = largest->taps[0] == 1 && largest->taps[1] == 1; /* then they are few rows */
@@ -417,7 +418,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
                            : b->joined  ? 2.0 * pace / lanes + 6 / width
                                         : pace / lanes);
     /* pairs are split as they are copied, by loops that short rows leave soon */
-    const double begun = long_vectors && !wide && largest->step[2] == 2 ? 50 : 0;
+    const double begun = whole && largest->step[2] == 2 ? 50 : 0;
     const double lines = (double)largest->ci * (double)largest->extent[0] * (double)largest->extent[1];
     const double rows = images * (parts * (double)(b->planes * cx_max(largest->grid[1], 1)) * 8 + lines * begun);
     /* Where the taps are taken in passes, rows are gathered anew for every block of channels. */

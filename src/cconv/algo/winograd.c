@@ -79,7 +79,7 @@ static double filters_cost(const cx_winograd *w, const cx_kernels *kernels) {
 }
 
 static double byte_cost(const cx_kernels *kernels) {
-    return cx_vector_bytes(kernels) == 64 && cx_vector_pace(kernels) == 1 ? COST_BYTE_WIDE : COST_BYTE;
+    return cx_vectors_whole_512(kernels) ? COST_BYTE_WIDE : COST_BYTE;
 }
 
 /*

@@ -11,6 +11,9 @@
 #define CX_GEMM_MAX_NR      48
 #define CX_GEMM_MAX_COLUMNS 64 /* of one step: see gemm/stack.h */
 
+/* Columns of patches side by side, on average, that are copied rather than transposed, where vectors have so many bytes. */
+static inline int64_t cx_long_stretch(size_t vector_bytes) { return vector_bytes == 64 ? 6 : 3; }
+
 /* What the sums of a tile begin with: zero, the bias of their row or of their column, or what c holds. */
 typedef enum cx_gemm_start { CX_START_ZERO, CX_START_ROWS, CX_START_COLUMNS, CX_START_RESULT } cx_gemm_start;
 

@@ -36,6 +36,11 @@ static inline size_t cx_vector_bytes(const cx_kernels *kernels) {
 static inline double cx_vector_pace(const cx_kernels *kernels) {
     return cx_vector_bytes(kernels) == 64 && cx_cpu_get()->halves_512 ? 2 : 1;
 }
+
+/* Vectors of 64 bytes that the CPU takes whole. */
+static inline bool cx_vectors_whole_512(const cx_kernels *kernels) {
+    return cx_vector_bytes(kernels) == 64 && cx_vector_pace(kernels) == 1;
+}
 /* The index-th ISA of this build that this CPU can run, worst first, or -1. */
 int cx_kernels_isa_at(int index);
 

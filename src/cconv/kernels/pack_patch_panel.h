@@ -53,13 +53,6 @@ static __attribute__((noinline)) void pack_columns_gathered(const cx_patches *p,
 /* Pixels of which the grid rows are looked up at a time. */
 #define ROW_CHUNK 128
 
-/* Columns side by side, on average, that are copied rather than transposed. */
-#if CX_BYTES == 64
-#define LONG_STRETCH 6
-#else
-#define LONG_STRETCH 3
-#endif
-
 static const real stretch_of_zeros[GEMM_NR + CX_LANE_COUNT] = {0};
 
 /* Where the columns of a panel lie, from the place of tap 0 on, and how far their taps reach. */
@@ -310,7 +303,7 @@ static void pack_patch_panel(const cx_patches *p, cx_patch_order order, int64_t 
     }
     stretch stretches[GEMM_NR];
     const int n = find_stretches(p, channel, (const int64_t (*)[3])tap, columns, stretches);
-    if (n * LONG_STRETCH <= columns && p->stride.space[2] > 0)
+    if (n * cx_long_stretch(CX_BYTES) <= columns && p->stride.space[2] > 0)
         pack_columns_in_stretches(p, (const int64_t (*)[3])tap, columns, pixel, pixels, stretches, n, dst);
     else if (p->mode == CONVX_PAD_ZEROS && p->stride.space[2] == 1 && p->step[2] <= 2)
         pack_columns_in_rows(p, channel, tap, columns, pixel, pixels, dst);

@@ -75,17 +75,28 @@ static size_t twin_stage(const cx_conv *conv, const cx_kernels *kernels, int var
     return cx_align_up((size_t)elements * cx_dtype_size(kernels->dtype));
 }
 
+/* So many tasks a group, or a few more, so that each thread has as many of them; `most`: that there can be. */
+static int64_t in_whole_rounds(int64_t tasks, int64_t most, int64_t groups, int threads) {
+    enum { MANY_ROUNDS = 32 }; /* of which one more counts little */
+    if (groups % threads == 0 || tasks >= MANY_ROUNDS * threads) return tasks;
+    return cx_min(cx_ceil_div(tasks, threads) * threads, most);
+}
+
+/* Products of one column from which on a panel is a task long enough. */
+#define LONG_PANEL 32768
+
 /* How a product is cut among threads. Results do not depend on it. */
 static void cut_tasks(cx_gemm_part *p, const cx_kernels *kernels, int threads) {
     const int64_t panels = cx_ceil_div(p->n, kernels->gemm.nr), tiles = cx_ceil_div(p->m, kernels->gemm.mr);
-    const int64_t groups = p->c.groups;
+    const int64_t groups = p->c.groups, wanted = 4 * threads;
     p->n_tasks = cx_ceil_div(p->n, p->blocks.nc);
     p->m_tasks = 1;
     if (threads == 1) return;
-    const int64_t wanted = 4 * threads;
-    if (groups * p->n_tasks >= wanted) return;
-    if (panels * groups >= 8 * threads) {
-        p->n_tasks = cx_min(panels, cx_max(p->n_tasks, cx_ceil_div(wanted, groups)));
+    if (groups * p->n_tasks >= wanted || panels * groups >= 2 * wanted) {
+        const bool long_panels = p->m * p->k > LONG_PANEL, few = panels * groups < 4 * wanted;
+        p->n_tasks = cx_max(p->n_tasks, cx_ceil_div(wanted, groups));
+        p->n_tasks = long_panels && few ? panels / threads * threads
+                                        : in_whole_rounds(p->n_tasks, panels, groups, threads);
     } else {
         p->m_tasks = cx_min(cx_max(tiles / 4, 1), cx_ceil_div(threads, groups));
         if (p->m_tasks == 1) p->n_tasks = cx_min(panels, cx_max(p->n_tasks, threads));
@@ -113,11 +124,13 @@ static void cut_tasks_by_rows(cx_gemm_part *p, const cx_kernels *kernels, int th
         units = p->m / p->m_unit;
         p->m_tasks = cx_ceil_div(units, CX_BAND_ROWS);
     }
-    if (threads == 1 || groups * p->m_tasks >= wanted) return;
-    if (units * groups >= 2 * wanted)
-        p->m_tasks = cx_min(units, cx_max(p->m_tasks, cx_ceil_div(wanted, groups)));
-    else
+    if (threads == 1) return;
+    if (groups * p->m_tasks >= wanted || units * groups >= 2 * wanted) {
+        p->m_tasks = cx_max(p->m_tasks, cx_ceil_div(wanted, groups));
+        p->m_tasks = in_whole_rounds(p->m_tasks, units, groups, threads);
+    } else {
         p->n_tasks = cx_min(panels, cx_ceil_div(threads, groups));
+    }
 }
 
 /* One way, for a part that has been described. */
@@ -264,7 +277,10 @@ static void run_task(void *context, int64_t index, int worker) {
     while (which + 1 < j->count && index >= j->parts[which + 1].first_task) ++which;
     const cx_gemm_part *p = &j->parts[which];
     index -= p->first_task;
-    const int64_t m_task = index % p->m_tasks, n_task = index / p->m_tasks % p->n_tasks;
+    /* threads keep to what they read of the weights, which is rows or columns */
+    const bool channels = j->variant & CX_GEMM_WAY_CHANNELS;
+    const int64_t m_task = channels ? index % p->m_tasks : index / p->n_tasks % p->m_tasks;
+    const int64_t n_task = channels ? index / p->m_tasks % p->n_tasks : index % p->n_tasks;
     const int64_t group = index / p->m_tasks / p->n_tasks;
     const int64_t m_unit = p->m_unit, unit = p->unit;
     const int64_t m_units = cx_ceil_div(p->m, m_unit), units = cx_ceil_div(p->n, unit);

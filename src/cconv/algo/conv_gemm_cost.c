@@ -80,6 +80,7 @@ static void look_at_dimension(const cx_conv *conv, int d, cx_correlation *c, cx_
     dim->kinds = 0;
     for (int64_t phase = 0; phase < dim->phases; ++phase) {
         if (phase > 0) cx_correlation_set_phase(conv, d, phase, c);
+        cx_correlation_ascend_in(c, d);
         const int64_t taps = c->taps[d], grid = c->grid[d], origin = c->origin[d];
         const bool inside = taps == 1 && origin >= 0 && (grid - 1) * c->step[d] + origin < c->extent[d];
         int k = 0;

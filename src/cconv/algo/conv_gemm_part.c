@@ -39,8 +39,10 @@ void cx_gemm_part_describe(cx_gemm_part *p, cx_patch_order order) {
  */
 static bool weights_in_place(const cx_gemm_part *p, const cx_kernels *kernels, int variant) {
     const cx_axis *axis = &p->weight_axis;
-    if (axis->digits == 1) return cx_axis_step(axis) == 1 || p->pixels <= kernels->gemm.nr;
-    return axis->digits == 2 && axis->stride[1] == 1 && axis->extent[1] >= SHORT_RUN &&
+    const int64_t step = cx_axis_step(axis);
+    const bool side_by_side = step == 1 || step == -1;
+    if (axis->digits == 1) return side_by_side || p->pixels <= kernels->gemm.nr;
+    return axis->digits == 2 && side_by_side && axis->extent[1] >= SHORT_RUN &&
            !(variant & CX_GEMM_WEIGHTS_KEPT) && cx_gemm_one_block(kernels, p->pixels);
 }
 

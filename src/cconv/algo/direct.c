@@ -8,21 +8,9 @@
 
 enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3, WAY_TAPS = 4 };
 
-/* The same sums in an order in which source places go forward. */
-static void forward_taps(cx_correlation *c) {
-    for (int d = 0; d < 3; ++d) {
-        if (c->tap_step[d] >= 0) continue;
-        const int64_t last = c->taps[d] > 0 ? c->taps[d] - 1 : 0;
-        c->origin[d] += last * c->tap_step[d];
-        c->w_offset += last * c->w_tap[d];
-        c->tap_step[d] = -c->tap_step[d];
-        c->w_tap[d] = -c->w_tap[d];
-    }
-}
-
 void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *correlation) {
     cx_correlation_get(conv, index, correlation);
-    forward_taps(correlation);
+    cx_correlation_ascend(correlation);
 }
 
 void cx_direct_largest(const cx_conv *conv, cx_correlation *largest) {
@@ -33,7 +21,7 @@ void cx_direct_largest(const cx_conv *conv, cx_correlation *largest) {
             largest->taps[d] = (conv->kernel[d] + every - 1) / every;
             largest->grid[d] = (conv->in[d] + conv->stride[d] - 1) / conv->stride[d];
         }
-    forward_taps(largest);
+    cx_correlation_ascend(largest);
 }
 
 static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {

@@ -97,3 +97,12 @@ void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *c) {
         if (count > 1) index /= count;
     }
 }
+
+void cx_correlation_ascend_in(cx_correlation *c, int d) {
+    if (c->tap_step[d] >= 0) return;
+    const int64_t last = c->taps[d] > 0 ? c->taps[d] - 1 : 0;
+    c->origin[d] += last * c->tap_step[d];
+    c->w_offset += last * c->w_tap[d];
+    c->tap_step[d] = -c->tap_step[d];
+    c->w_tap[d] = -c->w_tap[d];
+}

@@ -44,6 +44,12 @@ void cx_correlation_get(const cx_conv *conv, int64_t index, cx_correlation *corr
 int64_t cx_correlation_phases(const cx_conv *conv, int d);
 void cx_correlation_set_phase(const cx_conv *conv, int d, int64_t phase, cx_correlation *correlation);
 
+/* The same sums in an order in which source places ascend with the taps, in one dimension or in all. */
+void cx_correlation_ascend_in(cx_correlation *c, int d);
+static inline void cx_correlation_ascend(cx_correlation *c) {
+    for (int d = 0; d < 3; ++d) cx_correlation_ascend_in(c, d);
+}
+
 /* Source places from the first to the last that so many neighbouring results and taps of dimension d read. */
 static inline int64_t cx_source_span(const cx_correlation *c, int d, int64_t results, int64_t taps) {
     return (results - 1) * c->step[d] + (taps - 1) * c->tap_step[d] + 1;

@@ -186,3 +186,21 @@ def test_the_same_call_twice_gives_the_same_bits_whatever_was_called_between(alg
         run()
     for run, before in zip(runs, first, strict=True):
         same_bits(run(), before)
+
+
+@pytest.mark.parametrize("size", [4, 6, 7])
+@pytest.mark.parametrize("groups", [1, 2, 3, 8, 16])
+def test_groups_of_one_panel_of_pixels_are_all_computed_by_any_number_of_threads(groups, size):
+    rng = np.random.default_rng(groups)
+    x = rng.standard_normal((1, groups * 64, size, size), np.float32)
+    w = rng.standard_normal((groups * 64, 64, 3, 3), np.float32)
+    before, found = convx.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 4, 8):
+            convx.set_num_threads(threads)
+            result = np.full_like(x, np.nan)
+            found.append(convx.conv2d(x, w, padding=1, groups=groups, algorithm="gemm", out=result))
+    finally:
+        convx.set_num_threads(before)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])

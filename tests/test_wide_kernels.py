@@ -1,6 +1,6 @@
 """
-Kernels that are wide or tall beside their stride: GEMM takes their patches from bands of the image, which rows of results
-share; the planar stencil cuts rows of results into blocks of vectors.
+Kernels that are wide or tall beside their stride: GEMM takes their patches from bands of the image, which rows of
+results share; the planar stencil cuts rows of results into blocks of vectors.
 """
 
 from dataclasses import replace

@@ -93,10 +93,10 @@ static void cut_tasks(cx_gemm_part *p, const cx_kernels *kernels, int threads) {
     p->m_tasks = 1;
     if (threads == 1) return;
     if (groups * p->n_tasks >= wanted || panels * groups >= 2 * wanted) {
-        const bool long_panels = p->m * p->k > LONG_PANEL, few = panels * groups < 4 * wanted;
+        const bool few_long_panels = panels < 4 * wanted && p->m * p->k > LONG_PANEL;
         p->n_tasks = cx_max(p->n_tasks, cx_ceil_div(wanted, groups));
-        p->n_tasks = long_panels && few ? panels / threads * threads
-                                        : in_whole_rounds(p->n_tasks, panels, groups, threads);
+        p->n_tasks = groups == 1 && few_long_panels ? panels / threads * threads
+                                                    : in_whole_rounds(p->n_tasks, panels, groups, threads);
     } else {
         p->m_tasks = cx_min(cx_max(tiles / 4, 1), cx_ceil_div(threads, groups));
         if (p->m_tasks == 1) p->n_tasks = cx_min(panels, cx_max(p->n_tasks, threads));

@@ -42,8 +42,8 @@ static bool weights_in_place(const cx_gemm_part *p, const cx_kernels *kernels, i
     const int64_t step = cx_axis_step(axis);
     const bool side_by_side = step == 1 || step == -1;
     if (axis->digits == 1) return side_by_side || p->pixels <= kernels->gemm.nr;
-    return axis->digits == 2 && side_by_side && axis->extent[1] >= SHORT_RUN &&
-           !(variant & CX_GEMM_WEIGHTS_KEPT) && cx_gemm_one_block(kernels, p->pixels);
+    return axis->digits == 2 && side_by_side && axis->extent[1] >= SHORT_RUN && !(variant & CX_GEMM_WEIGHTS_KEPT) &&
+           cx_gemm_one_block(kernels, p->pixels);
 }
 
 cx_gemm_weight_form cx_gemm_part_form(const cx_gemm_part *p, const cx_kernels *kernels, int variant) {

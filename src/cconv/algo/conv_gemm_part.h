@@ -43,7 +43,7 @@ typedef struct cx_gemm_part {
     int64_t m, n;
     int64_t n_tasks, m_tasks, first_task;
     int64_t unit, m_unit; /* of columns and of rows that tasks are cut by */
-    int64_t chunk; /* of columns, where this and the next part are twins: see run_twins() there; else 0 */
+    int64_t chunk;        /* of columns, where this and the next part are twins: see run_twins() there; else 0 */
 } cx_gemm_part;
 
 static inline cx_patch_order cx_gemm_order_of(int variant) {

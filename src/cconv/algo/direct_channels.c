@@ -137,8 +137,8 @@ static void compute_rows(const job *j, const cx_correlation *c, const cx_correla
     }
 }
 
-static char *result_of(const job *j, const cx_correlation *c, int64_t image, int64_t depth, int64_t row,
-                       int64_t column, int64_t channel) {
+static char *result_of(const job *j, const cx_correlation *c, int64_t image, int64_t depth, int64_t row, int64_t column,
+                       int64_t channel) {
     const cx_strides *to = &c->dst;
     const int64_t at = image * to->batch + depth * to->space[0] + row * to->space[1] + column * to->space[2];
     return cx_at_mut(j->tensors->result, c->dst_offset + at + channel, j->size);

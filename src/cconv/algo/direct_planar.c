@@ -253,7 +253,8 @@ static bool packs_all(const cx_correlation *largest, const cx_blocking *b) {
 
 static size_t packed_bytes(const cx_conv *conv, const cx_correlation *largest, const cx_blocking *b, size_t size) {
     if (!packs_all(largest, b)) return 0;
-    return cx_align_up((size_t)(conv->groups * conv->in_channels * conv->out_channels * cx_count3(conv->kernel)) * size);
+    return cx_align_up((size_t)(conv->groups * conv->in_channels * conv->out_channels * cx_count3(conv->kernel)) *
+                       size);
 }
 
 /* One block of channels of every part. */

@@ -400,7 +400,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
     const double multiply = points * products * (tiles + 4) / (2 * COST_PRODUCT);
     const double results = points * products * (COST_RESULT + (passes - 1) * COST_PASS);
     const double pace = cx_vector_pace(kernels);
-    const double moves = cx_vector_bytes(kernels) != 64     ? 1
+    const double moves = cx_vector_bytes(kernels) != 64  ? 1
                          : cx_vectors_whole_512(kernels) ? COST_MOVES_WIDE
                                                          : COST_MOVES_HALF;
     const int64_t lines = l->grid.axis[0].points * conv->kernel[0] + l->grid.axis[0].outputs;

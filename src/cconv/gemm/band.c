@@ -66,8 +66,7 @@ void cx_band_copy(const cx_patches *p, cx_patch_order order, size_t size, int64_
     }
 }
 
-void cx_band_copy_rows(const cx_patches *p, cx_patch_order order, size_t size, int64_t pixel, int64_t rows,
-                       void *dst) {
+void cx_band_copy_rows(const cx_patches *p, cx_patch_order order, size_t size, int64_t pixel, int64_t rows, void *dst) {
     cx_patches tall = *p; /* one row of the grid whose patches are as high as all of them together */
     tall.taps[1] = cx_band_lines(p, rows);
     cx_band_copy(&tall, order, size, pixel, p->grid[2], 0, tall.taps[1] * cx_band_run(p, order), dst);

@@ -34,9 +34,7 @@ static inline bool cx_band_shares(const cx_patches *p, cx_patch_order order) {
 }
 
 /* Lines of whole patches, of so many rows of the grid where they share. */
-static inline int64_t cx_band_lines(const cx_patches *p, int64_t rows) {
-    return (rows - 1) * p->step[1] + p->taps[1];
-}
+static inline int64_t cx_band_lines(const cx_patches *p, int64_t rows) { return (rows - 1) * p->step[1] + p->taps[1]; }
 
 /*
  * Whole patches of `rows` rows of the grid, of one image, from the row on that begins with `pixel`; they share. The band of each

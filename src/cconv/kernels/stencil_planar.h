@@ -22,8 +22,8 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
     const real *start = s->start;
     STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) {
-            acc[o][v] = start ? v_splat(start[o])
-                              : v_load(out + o * s->out_channel + j + (v + 1 < vectors ? v * LANES : last));
+            acc[o][v] =
+                start ? v_splat(start[o]) : v_load(out + o * s->out_channel + j + (v + 1 < vectors ? v * LANES : last));
         }
     }
     const real *w = s->weights;
@@ -41,7 +41,8 @@ STENCIL_INLINE void flat_block(const cx_stencil_planar *s, const real *const *ro
                     }
                 } else {
                     vec xs[FLAT_VECTORS];
-                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] = v_load_for(channels, x + (v + 1 < vectors ? v * LANES : last));
+                    STENCIL_UNROLL for (int v = 0; v < vectors; ++v) xs[v] =
+                        v_load_for(channels, x + (v + 1 < vectors ? v * LANES : last));
                     STENCIL_UNROLL for (int o = 0; o < channels; ++o) {
                         const vec wo = v_splat(w[o]);
                         STENCIL_UNROLL for (int v = 0; v < vectors; ++v) acc[o][v] += wo * xs[v];

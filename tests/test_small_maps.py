@@ -1,4 +1,7 @@
-"""Many channels on small maps with wide padding: the direct algorithm leaves out the taps that fall on it."""
+"""
+Small maps. Many channels with wide padding: the direct algorithm leaves out the taps that fall on it. Depthwise kernels
+of one row on narrow maps: rows that lie one behind the other are computed as one.
+"""
 
 from dataclasses import replace
 
@@ -7,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from layers import Layer, examples, integers
+from layers import Layer, arrange, examples, integers
 
 WAY = "a product for each tap"
 
@@ -87,3 +90,34 @@ def test_a_strided_layer_may_read_nothing_but_padding():
     np.testing.assert_array_equal(corners, np.broadcast_to(16 + b[None, :, None, None], (1, 16, 2, 2)))
     beside = convx.conv2d(x, w, b, padding=3, stride=4, algorithm="direct")
     np.testing.assert_array_equal(beside, np.broadcast_to(b[None, :, None, None], (1, 16, 2, 2)))
+
+
+@st.composite
+def narrow_maps(draw):
+    """Depthwise layers whose kernels are one row, and few columns wider than the map at most."""
+    rank = draw(st.sampled_from((2, 2, 3)))
+    channels, width, taps = draw(st.integers(1, 5)), draw(st.integers(1, 40)), draw(st.integers(1, 7))
+    layer = Layer.of_shapes(
+        (draw(st.integers(1, 3)), channels, *(draw(st.integers(1, 9)) for _ in range(rank - 1)), width),
+        (channels, 0, *(1,) * (rank - 1), min(taps, width + 2)),
+        (*(0,) * (rank - 1), draw(st.integers(1, 3))),
+        draw(st.sampled_from((np.float32, np.float64))),
+    )
+    return replace(layer, groups=channels, stride=(1,) * (rank - 1) + (draw(st.sampled_from((1, 1, 1, 2))),))
+
+
+def test_rows_under_kernels_of_one_row_keep_apart():
+    @examples(200)
+    @given(narrow_maps(), st.integers(0, 2**32 - 1), st.sampled_from(("as made", "as made", "sliced", "reversed")))
+    def check(layer, seed, way):
+        x, w, gy = tensors(layer, seed)
+        x[..., 0] = np.where(np.arange(x.shape[-2]) % 3 == 1, np.nan, x[..., 0])  # of a row, for no other one
+        x, gy = arrange(x, way), arrange(gy, way)
+        options = layer.common | {"algorithm": "direct"}
+        exact = layer.common | {"algorithm": "reference"}
+        np.testing.assert_array_equal(layer.function(x, w, **options), layer.function(x, w, **exact))
+        of_input = layer.gradient("input")
+        found, expected = (of_input(layer.x_shape, w, gy, **each) for each in (options, exact))
+        np.testing.assert_array_equal(found, expected)
+
+    check()

@@ -68,6 +68,10 @@ int64_t cx_plane_rows_point(const cx_plane_rows *r, const void *tensor, const in
 
 void cx_columns_cut(cx_stencil_columns *c, int lanes) {
     const int64_t count = cx_ceil_div(c->width, lanes);
+    if (c->joined) {
+        c->left = c->right = count;
+        return;
+    }
     /* Of a vector that begins at column f: f * step + origin >= 0, (f + lanes - 1) * step + origin + taps <= extent. */
     const int64_t least = cx_ceil_div(cx_max(-c->origin, 0), c->step);
     const int64_t room = c->extent - c->origin - c->taps, most = room < 0 ? -1 : room / c->step - (lanes - 1);
@@ -87,4 +91,22 @@ size_t cx_columns_masks_bytes(const cx_stencil_columns *c, int lanes, size_t siz
 int64_t cx_columns_reach(const cx_stencil_columns *c, int lanes) {
     const int64_t last = cx_max(c->width - lanes, 0) * c->step;
     return last + c->taps + c->step * lanes;
+}
+
+/* As many columns as masks are kept near for, one vector by one. */
+#define MOST_JOINED 4096
+
+int64_t cx_plane_rows_join(cx_correlation *c, int lanes) {
+    const int64_t width = c->grid[2], rows = c->grid[1], plane = rows * width;
+    if (c->taps[1] != 1 || c->step[1] != 1 || c->step[2] != 1 || c->origin[1] != 0) return 0;
+    if (rows == 1 || rows != c->extent[1] || width != c->extent[2]) return 0;
+    if (width > lanes && 7 * cx_round_up(width, lanes) <= 10 * width) return 0; /* full as they are */
+    if (c->src.space[1] != width || c->dst.space[1] != width || plane > MOST_JOINED) return 0;
+    const bool deep = c->taps[0] == 1 && c->step[0] == 1 && c->origin[0] == 0 && c->grid[0] == c->extent[0] &&
+                      c->src.space[0] == plane && c->dst.space[0] == plane && plane * c->grid[0] <= MOST_JOINED;
+    const int64_t all = deep ? plane * c->grid[0] : plane;
+    if (deep) c->grid[0] = c->extent[0] = 1;
+    c->grid[1] = c->extent[1] = 1;
+    c->grid[2] = c->extent[2] = c->src.space[1] = c->dst.space[1] = all;
+    return width;
 }

@@ -34,6 +34,7 @@ static double plane_cycles(const setup *s, const cx_kernels *kernels) {
     const double vectors = (double)cx_ceil_div(c->grid[2], kernels->lanes) * cx_vector_pace(kernels);
     const double taps = (double)c->taps[1] * (double)c->taps[2], height = (double)c->grid[1];
     const double each = c->step[2] == 2 ? 1.4 : taps > 9 ? 0.9 : 0.75;
+    if (s->columns.joined) return 60 + vectors * (4 + taps * 2.5);
     return 60 + 1.5 * (double)table_rows(c, c->grid[1]) + vectors * height * (2 + taps * each);
 }
 
@@ -53,10 +54,15 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
         if (c->taps[d] < 1 || c->taps[d] > CX_PLANE_TAPS || c->step[d] > 2) return false;
         if (c->taps[d] > 1 && c->tap_step[d] != 1) return false;
     }
-    if (c->grid[2] > MOST_COLUMNS || (c->taps[1] == 1 && row_buffers_serve(c, kernels->lanes))) return false;
+    const int64_t joined = cx_plane_rows_join(c, kernels->lanes);
+    if (c->grid[2] > MOST_COLUMNS || (!joined && c->taps[1] == 1 && row_buffers_serve(c, kernels->lanes))) return false;
     const int lanes = kernels->lanes;
-    s->columns = (cx_stencil_columns){
-        .width = c->grid[2], .origin = c->origin[2], .extent = c->extent[2], .step = c->step[2], .taps = c->taps[2]};
+    s->columns = (cx_stencil_columns){.width = c->grid[2],
+                                      .origin = c->origin[2],
+                                      .extent = joined ? joined : c->extent[2],
+                                      .joined = joined,
+                                      .step = c->step[2],
+                                      .taps = c->taps[2]};
     cx_columns_cut(&s->columns, lanes);
     if (cx_columns_masks_bytes(&s->columns, lanes, cx_dtype_size(c->dtype)) > MASKS_BYTES) return false;
 

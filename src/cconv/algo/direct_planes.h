@@ -33,6 +33,12 @@ bool cx_plane_rows_make(cx_plane_rows *rows, convx_dtype dtype, int64_t count);
 int64_t cx_plane_rows_point(const cx_plane_rows *rows, const void *tensor, const int64_t plane[3], int64_t first,
                             int64_t count, const void *zeros, void *slots, const void **table, int64_t *advance);
 
+/*
+ * Under a kernel of one row, short rows that lie one behind the other, of a plane or of all depths, become one row, so that vectors
+ * are full. Returns how many columns they had, or 0 where nothing was done.
+ */
+int64_t cx_plane_rows_join(cx_correlation *c, int lanes);
+
 /* Vectors of columns: sets left and right. */
 void cx_columns_cut(cx_stencil_columns *columns, int lanes);
 size_t cx_columns_masks_bytes(const cx_stencil_columns *columns, int lanes, size_t size);

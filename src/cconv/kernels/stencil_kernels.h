@@ -97,9 +97,12 @@ static inline bool cx_stencil_channels_pair(const cx_stencil_channels *s) {
  * Columns of a plane of results, in vectors: the k-th begins at column k * lanes, or at width - lanes if it would end
  * beyond the width, or at 0 if there is not even one. Result column j reads source columns j * step + origin + tap,
  * where those outside [0, extent) are zeros. Vectors [left, right) read inside only; the others go through masks.
+ * Or rows of `joined` columns side by side are taken as one, each of which reads itself only: then extent is theirs, and all
+ * vectors go through masks.
  */
 typedef struct cx_stencil_columns {
     int64_t width, origin, extent;
+    int64_t joined;     /* 0: there is but one row */
     int64_t step, taps; /* step: 1 or 2 */
     int64_t left, right;
     bool once; /* each column counts once: in the last vector, not those that the one before it has */

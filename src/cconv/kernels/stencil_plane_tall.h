@@ -279,7 +279,9 @@ STENCIL_INLINE bool plane_middle_inside(const cx_stencil_columns *c) {
 
 static void stencil_plane(const cx_stencil_plane *s) {
     const cx_stencil_columns *c = s->columns;
-    if (s->taps_h == 3 && c->taps == 3 && s->step == c->step && plane_middle_inside(c))
+    if (c->joined)
+        plane_joined(s);
+    else if (s->taps_h == 3 && c->taps == 3 && s->step == c->step && plane_middle_inside(c))
         (c->step == 1 ? plane_three_step1 : plane_three_step2)(s);
     else if (WIDEST == 4 && c->step == 2 && c->taps == 5 && s->step == 2 && s->weights_row == 5 &&
              s->weights_column == 1)

@@ -51,7 +51,7 @@ static void stencil_plane_masks(void *masks, const cx_stencil_columns *c) {
         for (int64_t tap = 0; tap <= c->taps; ++tap)
             for (int lane = 0; lane < LANES; ++lane) {
                 const int64_t column = first + plane_place(c->step, lane);
-                const int64_t source = column * c->step + c->origin + tap;
+                const int64_t source = (c->joined ? column % c->joined : column) * c->step + c->origin + tap;
                 const bool counts = column >= fresh && column < c->width;
                 *to++ = counts && (tap == c->taps || (source >= 0 && source < c->extent)) ? -1 : 0;
             }
@@ -120,6 +120,24 @@ STENCIL_INLINE void plane_half_store(const plane_view *s, real *out, half_vec v,
 /* Source columns of tap t under a vector of results. */
 STENCIL_INLINE vec plane_load(const real *at, const int step, const int uses) {
     return step == 1 ? v_load_for(uses, at) : pairs_even_mixed(v_load(at), v_load(at + LANES));
+}
+
+/* ---- Joined rows, under a kernel of one row ----------------------------------------------------------------------- */
+
+static void plane_joined(const cx_stencil_plane *args) {
+    plane_view s = plane_view_make(args);
+    for (int64_t plane = 0;;) {
+        for (int64_t k = 0; k < s.vectors; ++k) {
+            const int64_t j = plane_column(s.columns.width, k);
+            const real *masks = plane_masks(&s.columns, s.masks, k), *row = s.rows[0] + j;
+            vec acc = v_splat(s.start);
+            for (int64_t t = 0; t < s.columns.taps; ++t)
+                acc += v_splat(s.weights[t * s.weights_column]) * plane_masked(v_load(row + t), masks + t * LANES);
+            plane_store(&s, s.out + j, acc, 1);
+        }
+        if (++plane == args->planes) break;
+        plane_advance(&s, args, plane);
+    }
 }
 
 /* ---- three ------------------------------------------------------------------------------------------------------ */

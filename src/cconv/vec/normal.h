@@ -46,21 +46,16 @@ static inline vec_quotient v_mills_ratio(vec t) {
 
 /*
  * v_half_exp below: 2^POWER_RAISED exp(-(square + rest) / 2) for squares >= 0 and a small rest, if that is a normal number.
- * Both take a multiple of a power of two's fraction out of the exponent and a series of exp(x / 2) for what remains.
+ * Both split the exponent into octaves, or eighths of them, and a rest, for which there is a series of exp(x / 2).
  */
 #if !CX_F64 && CX_LANE_COUNT >= 8 && !defined(__clang__)
 
 /* Eighths of an octave, by a permutation, leave a series so short that this is the faster way. Its error is 2^-25. */
 static inline vec v_half_exp(vec square, vec rest) {
     enum { STEPS = 8, STEPS_LOG2 = 3 };
-    const real power_of[STEPS] = {1,
-                                  0x1.172b84p0f,
-                                  0x1.306fe0p0f,
-                                  0x1.4bfdaep0f, /* 2^(i / 8) */
-                                  0x1.6a09e6p0f,
-                                  0x1.8ace54p0f,
-                                  0x1.ae89fap0f,
-                                  0x1.d5818ep0f};
+    /* 2^(i / 8) */
+    const real power_of[STEPS] = {
+        1, 0x1.172b84p0f, 0x1.306fe0p0f, 0x1.4bfdaep0f, 0x1.6a09e6p0f, 0x1.8ace54p0f, 0x1.ae89fap0f, 0x1.d5818ep0f};
     const real steps_of_one = 0x1.715476p+2f, shift = 0x1.8p23f;
     const real high = 0x1.62ep-3f, low = 0x1.0bfbe8p-17f; /* a quarter of ln 2; n * high is exact */
     const real q[] = {0x1.000876p-3f, 0x1.555656p-6f};

@@ -368,8 +368,7 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
     for (int64_t i = 0; i < parts; ++i) {
         cx_gemm_part p;
         const cx_correlation *c = &p.c;
-        cx_correlation_get(conv, i, &p.c);
-        cx_correlation_ascend(&p.c);
+        cx_correlation_get_ascending(conv, i, &p.c);
         cx_gemm_part_describe(&p, cx_gemm_order_of(decision->variant));
         if (cx_gemm_part_form(&p, kernels, decision->variant) != CX_GEMM_WEIGHTS_PACKED) continue;
         cx_pack_weights(c, kernels, way == CX_GEMM_WAY_CHANNELS, p.order, decision->threads,
@@ -410,8 +409,7 @@ static void run(const cx_conv *conv, const cx_kernels *kernels, const cx_decisio
     int64_t tasks = 0;
     for (int64_t i = 0; i < all; ++i) {
         cx_gemm_part *p = &parts[j.count];
-        cx_correlation_get(conv, i, &p->c);
-        cx_correlation_ascend(&p->c);
+        cx_correlation_get_ascending(conv, i, &p->c);
         cx_gemm_part_describe(p, cx_gemm_order_of(decision->variant));
         set_up(p, kernels, decision->variant);
         cut(p, kernels, decision->variant, decision->threads);

@@ -8,11 +8,6 @@
 
 enum { WAY_PLANAR = 0, WAY_CHANNELS = 1, WAY_PLANES = 2, WAY_SPREAD = 3, WAY_TAPS = 4 };
 
-void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *correlation) {
-    cx_correlation_get(conv, index, correlation);
-    cx_correlation_ascend(correlation);
-}
-
 void cx_direct_largest(const cx_conv *conv, cx_correlation *largest) {
     cx_correlation_get(conv, 0, largest);
     if (conv->pass == CONVX_INPUT_GRADIENT)

@@ -16,9 +16,6 @@ static inline int64_t cx_direct_task_count(int64_t units, double cycles, int thr
     return tasks < units ? tasks : units;
 }
 
-/* The index-th correlation of a pass with its taps in such an order that no tap_step is negative. */
-void cx_direct_correlation(const cx_conv *conv, int64_t index, cx_correlation *correlation);
-
 /* The correlation with the most taps and the largest grid among those of a pass: the size to book for. */
 void cx_direct_largest(const cx_conv *conv, cx_correlation *largest);
 

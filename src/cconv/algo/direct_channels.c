@@ -235,7 +235,7 @@ void cx_direct_channels_pack(const cx_conv *conv, const cx_kernels *kernels, con
     char *to = packed;
     for (int64_t i = 0; i < cx_correlation_count(conv); ++i) {
         cx_correlation c;
-        cx_direct_correlation(conv, i, &c);
+        cx_correlation_get_ascending(conv, i, &c);
         to = pack_part(&c, cx_dtype_size(conv->dtype), weights, to);
     }
 }
@@ -264,7 +264,7 @@ static void run_planned(const cx_conv *conv, const cx_kernels *kernels, const cx
     for (int64_t i = 0; i < all; ++i) {
         part *p = &parts[j.count];
         cx_correlation *c = &p->c;
-        cx_direct_correlation(conv, i, c);
+        cx_correlation_get_ascending(conv, i, c);
         p->weights = weights;
         weights += (size_t)(cx_count3(c->taps) * c->groups * c->ci * c->co) * j.size;
         p->blocked = j.blocks.channels > 0 && cx_count3(c->taps) > 0;

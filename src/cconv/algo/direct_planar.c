@@ -347,12 +347,12 @@ static int blocking_of(const cx_conv *conv, const cx_kernels *kernels, int threa
 
 /* Sets up the part that begins with the index-th correlation. Returns the correlations that it takes. */
 static int part_make(const cx_conv *conv, const job *j, int64_t index, part *p) {
-    cx_direct_correlation(conv, index, &p->member[0]);
+    cx_correlation_get_ascending(conv, index, &p->member[0]);
     p->members = 1;
     p->shift[0] = 0;
     p->source = p->member[0];
     if (j->members == 1) return 1;
-    cx_direct_correlation(conv, index + 1, &p->member[1]);
+    cx_correlation_get_ascending(conv, index + 1, &p->member[1]);
     p->members = 2;
     p->joined = conv->in[2];
     const cx_correlation *a = &p->member[0], *b = &p->member[1];

@@ -55,9 +55,9 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     if (conv->x.space[2] != 1 || conv->padding_mode != CONVX_PAD_ZEROS) return false;
     if (conv->kernel[2] > 6 && conv->in[2] > 4 * kernels->lanes) return false; /* row buffers are faster there */
     cx_correlation *c = &s->c, column, row;
-    cx_direct_correlation(conv, 0, c);
-    cx_direct_correlation(conv, 1, &column);
-    cx_direct_correlation(conv, 2, &row);
+    cx_correlation_get_ascending(conv, 0, c);
+    cx_correlation_get_ascending(conv, 1, &column);
+    cx_correlation_get_ascending(conv, 2, &row);
     int64_t origin, span;
     phases_make(c, &column, 2, s->column_phase, &origin, &span);
     phases_make(c, &row, 1, s->row_phase, &s->first, &s->taps_h);

@@ -34,7 +34,7 @@ static int64_t table_rows(const cx_correlation *c, int64_t height) { return cx_s
 static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s) {
     if (conv->in_channels != 1 || conv->out_channels != 1 || conv->padding_mode != CONVX_PAD_ZEROS) return false;
     cx_correlation *c = &s->c;
-    cx_direct_correlation(conv, 0, c);
+    cx_correlation_get_ascending(conv, 0, c);
     if (c->taps[0] != 1 || c->grid[2] > MOST_COLUMNS) return false;
     for (int d = 1; d < 3; ++d) {
         if (c->taps[d] < 1 || c->taps[d] > CX_PLANE_TAPS || c->step[d] > 2) return false;

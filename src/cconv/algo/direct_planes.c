@@ -48,7 +48,7 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     if (conv->in_channels != 1 || conv->out_channels != 1 || conv->padding_mode != CONVX_PAD_ZEROS) return false;
     if (cx_correlation_count(conv) != 1) return false;
     cx_correlation *c = &s->c;
-    cx_direct_correlation(conv, 0, c);
+    cx_correlation_get_ascending(conv, 0, c);
     if (c->dst.space[2] != 1 || c->taps[0] != 1) return false;
     for (int d = 1; d < 3; ++d) {
         if (c->taps[d] < 1 || c->taps[d] > CX_PLANE_TAPS || c->step[d] > 2) return false;

@@ -34,7 +34,7 @@ typedef struct cx_blocking {
 /*
  * `channels`: result channels of a group; `planes`: ci * taps[0], or 1 for a caller that takes one at a time; `tile`:
  * results need a tile anyway; `units`: how many joined rows should leave, 0 for a caller that cannot join them. The
- * correlation is one of cx_direct_correlation.
+ * correlation is one of cx_correlation_get_ascending.
  */
 void cx_blocking_make(const cx_correlation *largest, const cx_kernels *kernels, int64_t channels, int64_t planes,
                       bool tile, int64_t units, cx_blocking *blocking);

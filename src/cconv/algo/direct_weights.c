@@ -56,7 +56,7 @@ static double line_cycles(int64_t channels, int64_t columns) {
 
 static void cut_make(const cx_conv *conv, const cx_kernels *kernels, cut *t) {
     const int64_t size = (int64_t)cx_dtype_size(conv->dtype), vector = kernels->lanes * size;
-    cx_direct_correlation(conv, 0, &t->c);
+    cx_correlation_get_ascending(conv, 0, &t->c);
     cx_correlation *c = &t->c;
     t->gy_contiguous = conv->y.space[2] == 1;
     t->in_blocks = cx_count3(c->taps) == 1 ? cx_ceil_div(c->ci, MOST_INS) : c->ci;

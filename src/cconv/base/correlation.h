@@ -50,6 +50,11 @@ static inline void cx_correlation_ascend(cx_correlation *c) {
     for (int d = 0; d < 3; ++d) cx_correlation_ascend_in(c, d);
 }
 
+static inline void cx_correlation_get_ascending(const cx_conv *conv, int64_t index, cx_correlation *correlation) {
+    cx_correlation_get(conv, index, correlation);
+    cx_correlation_ascend(correlation);
+}
+
 /* Source places from the first to the last that so many neighbouring results and taps of dimension d read. */
 static inline int64_t cx_source_span(const cx_correlation *c, int d, int64_t results, int64_t taps) {
     return (results - 1) * c->step[d] + (taps - 1) * c->tap_step[d] + 1;

@@ -93,19 +93,20 @@ static int64_t copied_row(const cx_kernels *kernels, int64_t kn) {
 /* Scratch: the block of b, the block of a, the offsets of rows, of k, and the stage. */
 typedef struct layout {
     size_t b, a, row_offset, k_offset, stage, total;
+    int64_t together; /* rows of the grid that have a band in common */
 } layout;
 
 /* `blocks` fit. */
 static layout scratch_layout(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_blocks blocks) {
     const size_t size = cx_dtype_size(kernels->dtype), slack = CX_PACK_SLACK;
-    layout l = {0};
+    layout l = {.together = band_rows(kernels, gemm, blocks)};
     size_t end = 0;
     l.b = end;
     if (gemm->b.kind != CX_PANELS_PACKED) end += cx_align_up(((size_t)(blocks.nc * blocks.kc) + slack) * size);
     l.a = end;
     if (gemm->a.band) {
-        const int64_t rows = band_rows(kernels, gemm, blocks);
-        const int64_t lines = rows > 1 ? cx_band_lines(gemm->a.patches, rows) : blocks.kc / whole_run(&gemm->a);
+        const int64_t run = whole_run(&gemm->a);
+        const int64_t lines = l.together > 1 ? cx_band_lines(gemm->a.patches, l.together) : blocks.kc / run;
         end += cx_align_up((size_t)(lines * cx_band_line(gemm->a.patches, gemm->a.order, blocks.mc)) * size);
     } else if (!rows_in_place(&gemm->a)) {
         end += cx_align_up(((size_t)(blocks.mc * copied_row(kernels, blocks.kc)) + slack) * size);
@@ -373,7 +374,6 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
         if (kn > 0) pack_b(kernels, gemm, n0, n1, k0, kn, k_offset, scratch + l.b);
         b = scratch + l.b;
     }
-    const int64_t together = band_rows(kernels, gemm, blocks);
     band_held held = {0, 0};
     for (int64_t m = m0, next; m < m1; m = next) {
         next = cx_min(m + blocks.mc, m1);
@@ -382,7 +382,7 @@ static void run_block(const cx_kernels *kernels, const cx_gemm *gemm, cx_gemm_bl
         t.first = k0 == 0;
         t.last = k0 + kn == gemm->k;
         if (gemm->a.band && kn > 0)
-            take_band(&t, k0, together, m1, scratch + l.a, &held);
+            take_band(&t, k0, l.together, m1, scratch + l.a, &held);
         else
             take_a(&t, k0, kept, scratch + l.a, row_offset, k_offset);
         cx_axis_offsets(&gemm->c_row, m, t.m1 - m, row_offset);

@@ -6,6 +6,8 @@
 #include "base/shape.h"
 #include "tables.h"
 
+static int copied_runs; /* of run_direct(), in which channels were copied side by side */
+
 /* Runs the algorithm in a workspace that ends where it says; with its weights packed beforehand, if it packs them. */
 static cx_decision run_direct(const layer *l, convx_pass pass, const cx_kernels *kernels, int threads, bool kept,
                               const void *bias, void *result) {
@@ -32,6 +34,7 @@ static cx_decision run_direct(const layer *l, convx_pass pass, const cx_kernels 
         tensors.packed = packed.data;
     }
     cx_algorithm_direct.run(&conv, kernels, &decision, &tensors, workspace.data);
+    copied_runs += strstr(decision.reason, "copied side by side") != NULL;
     region_free(&workspace);
     region_free(&packed);
     return decision;
@@ -114,6 +117,32 @@ static void check_layers(convx_conv_params (*random_params)(convx_dtype), int co
 
 static void every_table_gives_the_exact_sums_of_any_layer(void) { check_layers(params_random, 250); }
 static void every_table_gives_the_exact_sums_of_wide_and_deep_stencils(void) { check_layers(params_of_a_stencil, 500); }
+
+/* Depthwise layers of many channels on small maps. */
+static convx_conv_params params_of_narrow_maps(convx_dtype dtype) {
+    for (;;) {
+        convx_conv_params p = params_make((int)random_in(1, 3), dtype);
+        p.batch = random_in(1, 3);
+        p.groups = p.in_channels = p.out_channels = random_in(4, one_in(3) ? 100 : 40);
+        if (one_in(4)) p.padding_mode = (int32_t)random_in(1, 4);
+        if (p.padding_mode == 0 && one_in(4)) p.flags = CONVX_TRANSPOSED;
+        for (int d = 0; d < p.rank; ++d) {
+            p.input[d] = random_in(1, d == p.rank - 1 ? 24 : p.rank == 2 ? 16 : 7);
+            p.kernel[d] = random_in(1, 7);
+            if (one_in(3)) p.stride[d] = random_in(1, 3);
+            if (one_in(5)) p.dilation[d] = random_in(1, 3);
+            p.pad_before[d] = one_in(2) ? p.kernel[d] / 2 : random_in(-1, 6);
+            p.pad_after[d] = one_in(2) ? p.pad_before[d] : random_in(-1, 6);
+        }
+        if (params_set_output(&p) && params_products(&p) < 600000) return p;
+    }
+}
+
+static void channels_of_narrow_maps_that_are_copied_side_by_side_give_exact_sums(void) {
+    copied_runs = 0;
+    check_layers(params_of_narrow_maps, 300);
+    CHECK_THAT(copied_runs > 300, "only %d runs copied them", copied_runs);
+}
 
 /* ---- Chosen shapes --------------------------------------------------------------------------------------------- */
 
@@ -381,9 +410,10 @@ static void planes_of_any_width_and_padding_are_exact(void) {
 
 static void activations_are_those_of_the_table(void) {
     for (int activation = CONVX_ACT_NONE; activation <= CONVX_ACT_HARDTANH; ++activation)
-        for (int how = CHANNELS_FIRST; how <= CHANNELS_LAST; ++how) {
-            convx_conv_params p = plane(19, 11, 37, 3, 3);
-            layer l = make(p, (layout)how, false);
+        for (int shape = 0; shape < 4; ++shape) {
+            const bool narrow = shape >= 2;
+            convx_conv_params p = narrow ? plane(40, 9, 7, 5, 5) : plane(19, 11, 37, 3, 3);
+            layer l = make(p, shape % 2 ? CHANNELS_LAST : CHANNELS_FIRST, false);
             const cx_kernels *kernels = cx_kernels_get(CONVX_FLOAT32);
             run_direct(&l, CONVX_FORWARD, kernels, 1, false, l.bias.data, l.output.data);
             float *expected = malloc(sizeof(float) * (size_t)l.output.count);
@@ -400,6 +430,7 @@ static void activations_are_those_of_the_table(void) {
 int main(void) {
     RUN(every_table_gives_the_exact_sums_of_any_layer);
     RUN(every_table_gives_the_exact_sums_of_wide_and_deep_stencils);
+    RUN(channels_of_narrow_maps_that_are_copied_side_by_side_give_exact_sums);
     RUN(thousands_of_taps_are_taken_in_several_passes_of_bounded_memory);
     RUN(memory_of_a_thread_stays_near_the_second_level_cache);
     RUN(an_element_has_the_same_bits_wherever_it_lies);

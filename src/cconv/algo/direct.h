@@ -60,4 +60,12 @@ void cx_direct_channels_run(const cx_conv *conv, const cx_kernels *kernels, cons
 void cx_direct_channels_pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                              const void *weights, void *packed);
 
+/* Depthwise layers in any memory, whose channels are copied side by side: for narrow maps. False where that does not serve. */
+bool cx_direct_across_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
+                             cx_decision *decision);
+void cx_direct_across_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                          const cx_tensors *tensors, void *workspace);
+void cx_direct_across_pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
+                           const void *weights, void *packed);
+
 #endif

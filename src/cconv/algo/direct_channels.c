@@ -287,6 +287,15 @@ static void run_planned(const cx_conv *conv, const cx_kernels *kernels, const cx
 
 /* ---- The way's decision ---------------------------------------------------------------------------------------- */
 
+/* Cycles of a tap of one vector: less where results share what they load. */
+static double tap_cycles(const cx_conv *conv, const cx_kernels *kernels, const cx_correlation *c) {
+    if (conv->in_channels > 1) return 1.25;
+    if (cx_correlation_count(conv) > 1) return 2;
+    if (conv->pass == CONVX_WEIGHT_GRADIENT) return 1.4;
+    const bool pair = c->taps[0] == 1 && c->taps[1] == 3 && c->taps[2] == 3 && c->step[2] == 1;
+    return c->taps[2] > 3 || pair ? (cx_vector_bytes(kernels) == 64 ? 0.7 : 0.85) : 1.25;
+}
+
 bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept,
                                cx_decision *decision) {
     const int64_t group = conv->in_channels, channels = conv->groups * group;
@@ -303,8 +312,9 @@ bool cx_direct_channels_decide(const cx_conv *conv, const cx_kernels *kernels, i
     const double places = rows * (double)conv->out[2];
     /* Each source pixel's pointer is looked up for each row of taps. */
     const double pointers = places * (double)conv->kernel[0] * (double)conv->kernel[1] * (double)conv->stride[2] * 1.5;
-    decision->cost =
-        places * vectors * (taps / (2 * 0.4) * (double)group + 4) * cx_vector_pace(kernels) + pointers + rows * 100;
+    const double results = conv->pass == CONVX_INPUT_GRADIENT ? (double)(conv->batch * cx_count3(conv->in)) : places;
+    const double multiply = places * taps * (double)group * tap_cycles(conv, kernels, &c), store = results * 4;
+    decision->cost = vectors * (multiply + store) * cx_vector_pace(kernels) + pointers + rows * 100;
     if (conv->pass == CONVX_WEIGHT_GRADIENT) {
         if (!cx_channels_weights_decide(conv, kernels, pointers, decision)) return false;
     } else {

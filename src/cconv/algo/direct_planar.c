@@ -404,9 +404,12 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
     /* Less than two vectors of a row leave the latency of additions uncovered. */
     const double covered =
         b->joined ? 1 : (used > 0.5 ? 1 : 0.5 + used) * (!strided && largest->co > 2 && width < 2 * lanes ? 0.75 : 1);
+    /* A depthwise layer's rows serve one result, if no row of taps above them does. */
+    const bool lone = channels == 1 && conv->groups > 1 && (largest->taps[1] == 1 || largest->taps[0] > 1);
+    const double depthwise = lone && !strided && long_vectors ? 1.7 : 1;
     const double pace = cx_vector_pace(kernels), moves = long_vectors ? 2 : 1;
-    const double multiply =
-        images * places * taps * channels * pace / (lanes * 2 * efficiency * few * single * reuse * covered);
+    const double multiply = images * places * taps * channels * pace * depthwise /
+                            (lanes * 2 * efficiency * few * single * reuse * covered);
     const int64_t apart = largest->step[2] * largest->src.space[2]; /* two: pairs are split by shuffles */
     /* Elements far apart come each in a line of its own, which is gone when the next channel wants its neighbour. */
     const double line = (double)cx_min(apart < 0 ? -apart : apart, 128) * (double)cx_dtype_size(conv->dtype) / 64;
@@ -414,7 +417,7 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const cx_c
         b->in_place ? 0
                     : images * sources * (apart == 1 || apart == 2 ? 1.5 * moves * (double)apart / lanes : 1.5 + line);
     const double stored = images * results *
-                          (members == 2 ? 0.6
+                          (members == 2 ? (channels == 1 ? 0.2 : 0.6)
                            : b->tile    ? 1.5
                            : b->joined  ? 2.0 * pace / lanes + 6 / width
                                         : pace / lanes);

@@ -76,7 +76,7 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     const double vectors = (double)cx_ceil_div(s->columns.width, lanes), height = (double)conv->in[1];
     s->plane_cycles = 60 + height +
                       vectors * height * cx_vector_pace(kernels) *
-                          (5 + (double)(k[1] * k[2]) / 2 * (k[1] == 3 && k[2] == 3 ? 0.8 : 1.8));
+                          (4 + (double)(k[1] * k[2]) / 2 * (k[1] == 3 && k[2] == 3 ? 0.7 : 1.8));
     const int64_t parts = cx_min(1 + (int64_t)(s->plane_cycles / UNIT_CYCLES), conv->in[1]);
     s->height = cx_min(cx_round_up(cx_ceil_div(conv->in[1], parts), 4), MOST_ROWS);
     s->rows = (cx_plane_rows){.strides = c->src,

@@ -31,11 +31,17 @@ static int64_t table_rows(const cx_correlation *c, int64_t height) { return cx_s
 /* Cycles of one plane of results. */
 static double plane_cycles(const setup *s, const cx_kernels *kernels) {
     const cx_correlation *c = &s->c;
-    const double vectors = (double)cx_ceil_div(c->grid[2], kernels->lanes) * cx_vector_pace(kernels);
+    const int64_t row_vectors = cx_ceil_div(c->grid[2], kernels->lanes);
+    const double vectors = (double)row_vectors * cx_vector_pace(kernels);
     const double taps = (double)c->taps[1] * (double)c->taps[2], height = (double)c->grid[1];
-    const double each = c->step[2] == 2 ? 1.4 : taps > 9 ? 0.9 : 0.75;
+    /* under few long vectors a weight serves few sums */
+    const double many = cx_vector_bytes(kernels) < 64 ? 0.9 : row_vectors == 1 ? 1.5 : row_vectors == 2 ? 1.05 : 0.8;
+    const double each = c->step[2] == 2   ? (row_vectors == 1 ? 1.6 : 1.25)
+                        : taps > 9        ? many
+                        : c->taps[1] == 1 ? 0.5
+                                          : 0.75;
     if (s->columns.joined) return 60 + vectors * (4 + taps * 2.5);
-    return 60 + 1.5 * (double)table_rows(c, c->grid[1]) + vectors * height * (2 + taps * each);
+    return (c->grid[1] == 1 ? 40 : 60) + 1.5 * (double)table_rows(c, c->grid[1]) + vectors * height * (2 + taps * each);
 }
 
 /* With one row of taps, rows share no source: then those of some length are faster from row buffers. */

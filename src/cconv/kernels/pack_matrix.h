@@ -122,14 +122,23 @@ static void pack_rows_by_runs(const real *src, const int64_t *row_offset, int64_
     }
 }
 
-/* Row by row, element by element: where runs are too short for vectors. */
+/*
+ * Element by element, where runs are too short for vectors: some k of all rows, then the next ones. The same elements of
+ * neighbouring rows often share lines, and those of more k would not all find room in the sets of the cache that they fall into.
+ */
 static void pack_rows_by_elements(const real *src, const int64_t *row_offset, int64_t rows, const int64_t *k_offset,
                                   int64_t kn, real *dst, int64_t ld) {
-    for (int64_t i = 0; i < rows; ++i, dst += ld) {
-        const real *from = src + row_offset[i];
-#pragma GCC unroll 4
-        for (int64_t k = 0; k < kn; ++k) dst[k] = from[k_offset[k]];
-    }
+    enum { TOGETHER = 16 };
+    int64_t k = 0;
+    for (; k + TOGETHER <= kn; k += TOGETHER)
+        for (int64_t i = 0; i < rows; ++i) {
+            const real *from = src + row_offset[i];
+            real *to = dst + i * ld + k;
+#pragma GCC unroll 16
+            for (int j = 0; j < TOGETHER; ++j) to[j] = from[k_offset[k + j]];
+        }
+    for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = k; j < kn; ++j) dst[i * ld + j] = src[row_offset[i] + k_offset[j]];
 }
 
 static bool short_runs(const int64_t *k_offset, int64_t kn) {

@@ -172,13 +172,17 @@ typedef struct stretch {
     int64_t column, count;
     int64_t offset; /* of the first, in its row of the tensor */
     const int64_t *tap;
+    int row;       /* of the rows that the stretches read */
+    int64_t read;  /* elements of it, in whole vectors */
     bool spills;   /* its last vector reaches past the panel's row */
     vec_bits kept; /* and so keeps only these lanes */
 } stretch;
 
+/* Returns how many there are, and the taps of the rows that they read: so many of a kernel's rows as there are. */
 static int find_stretches(const cx_patches *p, const int64_t *channel, const int64_t (*tap)[3], int64_t columns,
-                          stretch *stretches) {
+                          stretch *stretches, const int64_t **tap_row, int *rows) {
     int n = 0;
+    *rows = 0;
     for (int64_t j = 0; j < columns; ++j) {
         const int64_t offset = channel[j] * p->stride.channel + tap[j][2] * p->tap_step[2] * p->stride.space[2];
         stretch *last = &stretches[n > 0 ? n - 1 : 0];
@@ -189,7 +193,11 @@ static int find_stretches(const cx_patches *p, const int64_t *channel, const int
     }
     for (int k = 0; k < n; ++k) {
         stretch *t = &stretches[k];
-        const int64_t over = t->column + cx_round_up(t->count, LANES) - GEMM_NR;
+        for (t->row = 0; t->row < *rows; ++t->row)
+            if (tap_row[t->row][0] == t->tap[0] && tap_row[t->row][1] == t->tap[1]) break;
+        if (t->row == *rows) tap_row[(*rows)++] = t->tap;
+        t->read = cx_round_up(t->count, LANES);
+        const int64_t over = t->column + t->read - GEMM_NR;
         t->spills = over > 0;
         for (int i = 0; i < LANES; ++i) t->kept[i] = i < LANES - over ? -1 : 0;
     }
@@ -213,9 +221,16 @@ static inline __attribute__((always_inline)) void copy_stretch(const real *src, 
     }
 }
 
+/* Four elements for each of n pixels. */
+static inline void copy_fours(const real *src, int64_t step, int64_t n, real *dst) {
+    for (int64_t i = 0; i < n; ++i, src += step, dst += GEMM_NR) memcpy(dst, src, 4 * sizeof *dst);
+}
+
 static inline void copy_any_stretch(const real *src, int64_t step, int64_t n, const stretch *t, real *dst) {
     const int vectors = (int)cx_ceil_div(t->count, LANES);
-    if (vectors == 1 && !t->spills)
+    if (LANES > 4 && t->count <= 4 && t->column + 4 <= GEMM_NR) /* vectors would lie across lines of the cache */
+        copy_fours(src, step, n, dst);
+    else if (vectors == 1 && !t->spills)
         copy_stretch(src, step, n, 1, false, &t->kept, dst);
     else if (vectors == 1)
         copy_stretch(src, step, n, 1, true, &t->kept, dst);
@@ -225,11 +240,25 @@ static inline void copy_any_stretch(const real *src, int64_t step, int64_t n, co
         copy_stretch(src, step, n, vectors, t->spills, &t->kept, dst);
 }
 
+/* A stretch of one pixel in zero padding, whose first column is at place `at` of the row; shorter than a vector. */
+static inline void copy_edge(const real *from, int64_t at, int64_t extent, const stretch *t, real *dst) {
+    const int64_t low = cx_min(cx_max(-at, 0), t->count), high = cx_max(cx_min(extent - at, t->count), low);
+    const vec value = from ? v_load_between(from, low, high) : v_zero();
+    if (t->spills)
+        v_store_kept(dst + t->column, value, t->kept);
+    else
+        v_store(dst + t->column, value);
+}
+
 /* One pixel, place by place; `offset` elements lie between pixel 0 of the rows and this one, whose tap 0 is at w. */
 static void pack_columns_of_pixel(const cx_patches *p, const real *const *row, int64_t offset, int64_t w,
                                   const int64_t *place, const stretch *stretches, int n, real *dst) {
     for (int k = 0; k < n; ++k) {
         const stretch *t = &stretches[k];
+        if (p->mode == CONVX_PAD_ZEROS && p->stride.space[2] == 1 && t->count <= LANES) {
+            copy_edge(row[k] ? row[k] + offset : NULL, w + place[t->column], p->extent[2], t, dst);
+            continue;
+        }
         for (int64_t j = t->column; j < t->column + t->count; ++j) {
             const int64_t at = w + place[j], inside = row[k] ? cx_padded_index(at, p->extent[2], p->mode) : -1;
             dst[j] = inside < 0 ? 0 : row[k][offset + j - t->column + (inside - at) * p->stride.space[2]];
@@ -242,7 +271,8 @@ static void pack_columns_of_pixel(const cx_patches *p, const real *const *row, i
  * a vector writes past its stretch, the next one overwrites.
  */
 static void pack_columns_in_stretches(const cx_patches *p, const int64_t (*tap)[3], int64_t columns, int64_t pixel,
-                                      int64_t pixels, const stretch *stretches, int n, real *dst) {
+                                      int64_t pixels, const stretch *stretches, int n, const int64_t *const *tap_row,
+                                      int rows, real *dst) {
     segment segments[ROW_CHUNK];
     const real *base = p->base;
     const int64_t step = p->step[2], stride = p->stride.space[2], used = cx_round_up(columns, LANES);
@@ -262,19 +292,19 @@ static void pack_columns_in_stretches(const cx_patches *p, const int64_t (*tap)[
             int64_t begin = cx_ceil_div(cx_max(-g->at[2] - low, 0), step);
             int64_t end = cx_floor_div(p->extent[2] - 1 - high - g->at[2], step) + 1;
             end = cx_min(end, done + g->lane + g->count == pixels ? g->count - 1 : g->count);
-            const real *row[GEMM_NR];
-            for (int k = 0; k < n; ++k) {
-                const int64_t d =
-                    cx_padded_index(g->at[0] + stretches[k].tap[0] * p->tap_step[0], p->extent[0], p->mode);
-                const int64_t h =
-                    cx_padded_index(g->at[1] + stretches[k].tap[1] * p->tap_step[1], p->extent[1], p->mode);
-                row[k] = NULL;
-                if (d < 0 || h < 0) continue;
-                row[k] = base + g->image + d * p->stride.space[0] + h * p->stride.space[1] + g->at[2] * stride +
-                         stretches[k].offset;
-                const int64_t room = (const real *)p->end - row[k] - cx_round_up(stretches[k].count, LANES);
-                end = cx_min(end, cx_floor_div(room, step * stride) + 1);
+            const real *begins[GEMM_NR], *row[GEMM_NR], *furthest = base;
+            for (int r = 0; r < rows; ++r) {
+                const int64_t d = cx_padded_index(g->at[0] + tap_row[r][0] * p->tap_step[0], p->extent[0], p->mode);
+                const int64_t h = cx_padded_index(g->at[1] + tap_row[r][1] * p->tap_step[1], p->extent[1], p->mode);
+                const int64_t at = g->image + d * p->stride.space[0] + h * p->stride.space[1] + g->at[2] * stride;
+                begins[r] = d < 0 || h < 0 ? NULL : base + at;
             }
+            for (int k = 0; k < n; ++k) {
+                const real *from = begins[stretches[k].row];
+                row[k] = from ? from + stretches[k].offset : NULL;
+                if (from && row[k] + stretches[k].read > furthest) furthest = row[k] + stretches[k].read;
+            }
+            end = cx_min(end, cx_floor_div((const real *)p->end - furthest, step * stride) + 1);
             begin = cx_min(begin, g->count);
             end = cx_max(end, begin);
             for (int64_t i = begin > 0 ? 0 : end; i < g->count; i = i + 1 == begin ? end : i + 1)
@@ -302,9 +332,15 @@ static void pack_patch_panel(const cx_patches *p, cx_patch_order order, int64_t 
         tap_at(p, order == CX_TAPS_FASTEST ? place % taps : place / p->channels, tap[j]);
     }
     stretch stretches[GEMM_NR];
-    const int n = find_stretches(p, channel, (const int64_t (*)[3])tap, columns, stretches);
-    if (n * cx_long_stretch(CX_BYTES) <= columns && p->stride.space[2] > 0)
-        pack_columns_in_stretches(p, (const int64_t (*)[3])tap, columns, pixel, pixels, stretches, n, dst);
+    const int64_t *tap_row[GEMM_NR];
+    int rows;
+    const int n = find_stretches(p, channel, (const int64_t (*)[3])tap, columns, stretches, tap_row, &rows);
+    /* transposed vectors cost more where rows do not fill them, or where they are picked from twice as many */
+    const bool filled = 10 * p->grid[2] > 9 * cx_round_up(p->grid[2], LANES) && p->step[2] == 1;
+    const int64_t longer = filled ? cx_long_stretch(CX_BYTES) : 3;
+    if (n * longer <= columns && p->stride.space[2] > 0)
+        pack_columns_in_stretches(p, (const int64_t (*)[3])tap, columns, pixel, pixels, stretches, n, tap_row, rows,
+                                  dst);
     else if (p->mode == CONVX_PAD_ZEROS && p->stride.space[2] == 1 && p->step[2] <= 2)
         pack_columns_in_rows(p, channel, tap, columns, pixel, pixels, dst);
     else

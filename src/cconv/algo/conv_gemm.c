@@ -325,6 +325,15 @@ static void book(const cx_conv *conv, const cx_kernels *kernels, int variant, cx
     decision->shared_bytes = variant & CX_GEMM_WEIGHTS_KEPT ? 0 : decision->packed_bytes;
 }
 
+/* Whether the phases of a stride would each read weights that the second-level cache does not hold. */
+static bool phases_share_weights(const cx_conv *conv) {
+    const int64_t weights = conv->in_channels * conv->out_channels * cx_count3(conv->kernel);
+    if (weights * (int64_t)cx_dtype_size(conv->dtype) <= (int64_t)cx_cpu_get()->l2 / 2) return false;
+    int64_t phases = 1; /* that have taps */
+    for (int d = 0; d < 3; ++d) phases *= cx_min(cx_correlation_phases(conv, d), conv->kernel[d]);
+    return conv->pass == CONVX_INPUT_GRADIENT && phases > 1;
+}
+
 static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, bool kept, cx_decision *decision) {
     if (conv->pass == CONVX_WEIGHT_GRADIENT) return cx_gemm_weight_decide(conv, kernels, threads, decision);
     const cx_patch_order order = cx_gemm_order(conv);
@@ -351,7 +360,7 @@ static bool decide(const cx_conv *conv, const cx_kernels *kernels, int threads, 
         cx_gemm_costs(kernels, variant, &all, cost);
     }
     const int way = cost[CX_GEMM_WAY_CHANNELS] < cost[CX_GEMM_WAY_PIXELS] ? CX_GEMM_WAY_CHANNELS : CX_GEMM_WAY_PIXELS;
-    decision->variant = variant | way;
+    decision->variant = variant | way | (phases_share_weights(conv) ? CX_GEMM_WEIGHTS_TOGETHER : 0);
     decision->cost = cost[way];
     decision->threads = cx_threads_for(decision->cost, threads);
     book(conv, kernels, decision->variant, &all, decision);
@@ -363,17 +372,26 @@ static void pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decisi
                  void *packed) {
     char *at = packed;
     const size_t size = cx_dtype_size(kernels->dtype);
-    const int way = decision->variant & CX_GEMM_WAY_CHANNELS;
-    const int64_t parts = cx_correlation_count(conv);
-    for (int64_t i = 0; i < parts; ++i) {
+    const bool channels = decision->variant & CX_GEMM_WAY_CHANNELS;
+    const cx_patch_order order = cx_gemm_order_of(decision->variant);
+    const int64_t all = cx_correlation_count(conv);
+    cx_correlation c[CX_GEMM_MAX_PARTS];
+    cx_pack_part parts[CX_GEMM_MAX_PARTS];
+    int count = 0;
+    for (int64_t i = 0; i < all; ++i) {
         cx_gemm_part p;
-        const cx_correlation *c = &p.c;
         cx_correlation_get_ascending(conv, i, &p.c);
-        cx_gemm_part_describe(&p, cx_gemm_order_of(decision->variant));
-        if (cx_gemm_part_form(&p, kernels, decision->variant) != CX_GEMM_WEIGHTS_PACKED) continue;
-        cx_pack_weights(c, kernels, way == CX_GEMM_WAY_CHANNELS, p.order, decision->threads,
-                        cx_at(weights, c->w_offset, size), at);
-        at += (size_t)(c->groups * cx_packed_weights(c, kernels, way)) * size;
+        cx_gemm_part_describe(&p, order);
+        if (cx_gemm_part_form(&p, kernels, decision->variant) == CX_GEMM_WEIGHTS_PACKED) {
+            c[count] = p.c;
+            parts[count] = (cx_pack_part){&c[count], cx_at(weights, p.c.w_offset, size), at};
+            at += (size_t)(p.c.groups * cx_packed_weights(&p.c, kernels, channels)) * size;
+            ++count;
+        }
+        if (count == CX_GEMM_MAX_PARTS || i == all - 1) {
+            cx_pack_weights(parts, count, kernels, channels, order, decision->threads);
+            count = 0;
+        }
     }
 }
 

@@ -66,9 +66,16 @@ static inline int64_t cx_packed_weights(const cx_correlation *c, const cx_kernel
     return panels ? cx_round_up(c->co, kernels->gemm.nr) * k : c->co * k;
 }
 
-/* All groups, one after the other: conv_gemm_pack.c. */
-void cx_pack_weights(const cx_correlation *c, const cx_kernels *kernels, bool panels, cx_patch_order order, int threads,
-                     const void *weights, void *packed);
+/* A correlation's weights, w[0,0,0,0] first, and where they go, one group after the other. */
+typedef struct cx_pack_part {
+    const cx_correlation *c;
+    const void *weights;
+    void *packed;
+} cx_pack_part;
+
+/* Of one pass, which differ in their taps and grids only: conv_gemm_pack.c. */
+void cx_pack_weights(const cx_pack_part *parts, int count, const cx_kernels *kernels, bool panels, cx_patch_order order,
+                     int threads);
 
 bool cx_gemm_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int threads, cx_decision *decision);
 void cx_gemm_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,

@@ -48,6 +48,7 @@ static bool weights_in_place(const cx_gemm_part *p, const cx_kernels *kernels, i
 
 cx_gemm_weight_form cx_gemm_part_form(const cx_gemm_part *p, const cx_kernels *kernels, int variant) {
     const bool channels = variant & CX_GEMM_WAY_CHANNELS;
+    if (variant & CX_GEMM_WEIGHTS_TOGETHER) return CX_GEMM_WEIGHTS_PACKED;
     if (!channels && weights_in_place(p, kernels, variant)) return CX_GEMM_WEIGHTS_IN_PLACE;
     if (variant & CX_GEMM_WEIGHTS_KEPT) return CX_GEMM_WEIGHTS_PACKED;
     const bool once = channels ? p->pixels <= FEW_PIXELS : cx_gemm_one_block(kernels, p->pixels);

@@ -16,7 +16,8 @@ enum {
     CX_GEMM_WAY_CHANNELS = 1,
     CX_GEMM_WEIGHTS_KEPT = 2,
     CX_GEMM_WAY_SPREAD = 4,
-    CX_GEMM_CHANNELS_FASTEST = 8
+    CX_GEMM_CHANNELS_FASTEST = 8,
+    CX_GEMM_WEIGHTS_TOGETHER = 16 /* of all phases are packed at once, before the run */
 };
 
 /* How the product reads the weights. */

@@ -104,8 +104,8 @@ void cx_direct_taps_pack(const cx_conv *conv, const cx_kernels *kernels, const c
                          const void *weights, void *packed) {
     cx_correlation c;
     cx_correlation_get(conv, 0, &c);
-    cx_pack_weights(&c, kernels, true, CX_CHANNELS_FASTEST, decision->threads,
-                    cx_at(weights, c.w_offset, cx_dtype_size(kernels->dtype)), packed);
+    const cx_pack_part all = {&c, cx_at(weights, c.w_offset, cx_dtype_size(kernels->dtype)), packed};
+    cx_pack_weights(&all, 1, kernels, true, CX_CHANNELS_FASTEST, decision->threads);
 }
 
 /* The places of one tap: for each, its pixel of the grid and where in the source it reads. */

@@ -6,6 +6,7 @@
 #define CX_KERNELS_PACK_MATRIX_H
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/gemm_shape.h"
@@ -31,11 +32,66 @@ static inline __attribute__((always_inline)) void transpose_block(const real *sr
     for (int i = 0; i < LANES; ++i) v_store(dst + dst_offset[i], rows[i]);
 }
 
+typedef struct span {
+    int64_t low, high; /* inclusive */
+} span;
+
+static inline span span_of(const int64_t *offset, int64_t count) {
+    span s = {offset[0], offset[0]};
+    for (int64_t i = 1; i < count; ++i) {
+        if (offset[i] < s.low) s.low = offset[i];
+        if (offset[i] > s.high) s.high = offset[i];
+    }
+    return s;
+}
+
+/* Offsets from k on that lie within a vector's length. */
+static inline int64_t near_offsets(const int64_t *k_offset, int64_t k, int64_t kn, span *window) {
+    int64_t n = 0;
+    *window = (span){k_offset[k], k_offset[k]};
+    for (; k + n < kn && n < LANES; ++n) {
+        const int64_t at = k_offset[k + n], low = at < window->low ? at : window->low;
+        const int64_t high = at > window->high ? at : window->high;
+        if (high - low >= LANES) break;
+        *window = (span){low, high};
+    }
+    return n;
+}
+
+/* Of so many it is worth to transpose whole vectors. */
+#define NEAR_AHEAD 4
+#define NEAR_LEAST (LANES < 4 ? LANES + 1 : LANES == 16 ? 5 : LANES == 8 ? 4 : 3)
+
+/*
+ * LANES columns of k that lie within a vector's length, as parts of transposed vectors which go no further than `reach`, where all
+ * elements of the call lie. Returns how many k were packed: 0, where that does not serve.
+ */
+static inline int64_t pack_near(const real *src, const int64_t *k_offset, const int64_t *k_row, int64_t k, int64_t kn,
+                                const int64_t *column_offset, span reach, real *dst) {
+    if (k + NEAR_LEAST > kn || llabs(k_offset[k + NEAR_LEAST - 1] - k_offset[k]) >= LANES) return 0;
+    span window;
+    const int64_t n = near_offsets(k_offset, k, kn, &window);
+    if (n < NEAR_LEAST) return 0;
+    const span columns = span_of(column_offset, LANES);
+    int64_t from = window.low;
+    if (from + columns.high + LANES - 1 > reach.high) from = window.high - LANES + 1;
+    if (from + columns.low < reach.low) return 0;
+    vec rows[CX_LANE_COUNT];
+    real lanes[CX_LANE_COUNT][CX_LANE_COUNT];
+    v_load_transposed(src + from, column_offset, rows);
+    memcpy(lanes, rows, sizeof lanes);
+    for (int64_t i = 0; i < n; ++i) v_store(dst + k_row[k + i] * GEMM_NR, v_load(lanes[k_offset[k + i] - from]));
+    return n;
+}
+
 static void pack_panel(const void *src_void, const int64_t *k_offset, const int64_t *k_row, int64_t kn,
                        const int64_t *column_offset, int64_t columns, void *dst_void) {
     const real *src = src_void;
     real *dst = dst_void;
     int64_t j = 0;
+    if (kn == 0) return;
+    const span k_span = span_of(k_offset, kn), column_span = span_of(column_offset, columns);
+    const span reach = {k_span.low + column_span.low, k_span.high + column_span.high};
     for (; j + LANES <= columns; j += LANES) {
         if (consecutive(column_offset + j, LANES)) {
             for (int64_t k = 0; k < kn; ++k)
@@ -44,19 +100,25 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
         }
         /* no prefetcher follows these columns: the next vector of them, should they be evenly spaced, is fetched */
         const int64_t ahead = LANES > 1 ? (column_offset[j + 1] - column_offset[j]) * LANES : 0;
-        int64_t k = 0;
-        while (k < kn) {
+        for (int64_t k = 0, done; k < kn; k += done) {
             if (k + LANES <= kn && consecutive(k_offset + k, LANES)) {
                 int64_t to[CX_LANE_COUNT];
                 for (int i = 0; i < LANES; ++i) to[i] = k_row[k + i] * GEMM_NR + j;
                 for (int i = 0; i < LANES; ++i) __builtin_prefetch(src + k_offset[k] + column_offset[j + i] + ahead);
                 transpose_block(src + k_offset[k], column_offset + j, dst, to);
-                k += LANES;
-            } else {
-                for (int i = 0; i < LANES; ++i)
-                    dst[k_row[k] * GEMM_NR + j + i] = src[k_offset[k] + column_offset[j + i]];
-                ++k;
+                done = LANES;
+                continue;
             }
+            done = pack_near(src, k_offset, k_row, k, kn, column_offset + j, reach, dst + j);
+            if (done >
+                0) { /* runs that lie far apart: those a little later are fetched, or the first ones of the next columns */
+                const int64_t later = k + NEAR_AHEAD * done;
+                const real *next = src + (later < kn ? k_offset[later] : k_offset[later - kn] + ahead);
+                for (int i = 0; i < LANES && later < 2 * kn; ++i) __builtin_prefetch(next + column_offset[j + i]);
+                continue;
+            }
+            for (int i = 0; i < LANES; ++i) dst[k_row[k] * GEMM_NR + j + i] = src[k_offset[k] + column_offset[j + i]];
+            done = 1;
         }
     }
     /* whole vectors are multiplied, and none beyond them */
@@ -65,6 +127,8 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
         for (int64_t i = j; i < used; ++i)
             dst[k_row[k] * GEMM_NR + i] = i < columns ? src[k_offset[k] + column_offset[i]] : 0;
 }
+
+#undef NEAR_LEAST
 
 /* k that are copied together, as streams that the hardware foresees; more would be too many pages. */
 #define STREAMS 8

@@ -20,34 +20,28 @@ typedef struct pack_job {
 #define PACK_ROWS   16    /* rows packed together: neighbours share cache lines */
 #define CHUNK_BYTES 16384 /* of all parts' weights, that stay in the first-level cache */
 
-/* k in the order in which weights most likely lie in memory; row says where each goes in the order of the sum. */
-static void look_up_panel(const pack_job *j, const cx_correlation *c, int64_t k0, int64_t kn, int64_t *offset,
-                          int64_t *row) {
+/* Where each k goes in the order of the sum, if they are taken channel by channel. */
+static void look_up_rows(const pack_job *j, const cx_correlation *c, int64_t k0, int64_t kn, int64_t *row) {
     const int64_t taps = cx_count3(c->taps);
-    cx_axis axis;
-    cx_weight_k_axis(c, CX_TAPS_FASTEST, &axis);
-    cx_axis_offsets(&axis, k0, kn, offset);
     for (int64_t i = 0; i < kn; ++i)
         row[i] = j->order == CX_TAPS_FASTEST ? k0 + i : (k0 + i) % taps * c->ci + (k0 + i) / taps;
 }
 
-/* k in the order of the sum. */
-static void look_up_rows(const pack_job *j, const cx_correlation *c, int64_t k0, int64_t kn, int64_t *offset) {
+/* Offsets of k; taps are the same from channel to channel. */
+static void look_up_k(const cx_correlation *c, const cx_axis *axis, int64_t k0, int64_t kn, int64_t *offset) {
     const int64_t taps = cx_count3(c->taps);
-    cx_axis axis;
-    cx_weight_k_axis(c, j->order, &axis);
-    if (j->order != CX_TAPS_FASTEST || k0 % taps != 0 || kn <= taps) {
-        cx_axis_offsets(&axis, k0, kn, offset);
-        return;
-    }
-    cx_axis_offsets(&axis, k0, taps, offset); /* the same from channel to channel */
-    for (int64_t i = taps; i < kn; ++i) offset[i] = offset[i - taps] + c->w_ci;
+    const bool repeated = axis->stride[0] == c->w_ci && axis->extent[0] == c->ci && k0 % taps == 0 && kn > taps;
+    cx_axis_offsets(axis, k0, repeated ? taps : kn, offset);
+    for (int64_t i = taps; repeated && i < kn; ++i) offset[i] = offset[i - taps] + c->w_ci;
 }
 
 /* [k0, k1) of a piece of one part. */
 static void pack_k(const pack_job *j, const cx_pack_part *part, int64_t group, int64_t piece, int64_t k0, int64_t k1) {
     const cx_correlation *c = part->c;
-    const bool panels = j->panels;
+    /* panels are filled in the order of memory; rows of the other way must be written in the order of the sum */
+    const bool panels = j->panels, channels = panels || j->order == CX_TAPS_FASTEST;
+    cx_axis axis;
+    cx_weight_k_axis(c, channels ? CX_TAPS_FASTEST : CX_CHANNELS_FASTEST, &axis);
     const int64_t k = c->ci * cx_count3(c->taps), unit = panels ? j->kernels->gemm.nr : PACK_ROWS;
     const int64_t first = piece * unit, count = cx_min(unit, c->co - first);
     const void *src = cx_at(part->weights, group * c->w_group, j->size);
@@ -56,11 +50,11 @@ static void pack_k(const pack_job *j, const cx_pack_part *part, int64_t group, i
     for (int64_t i = 0; i < count; ++i) channel_offset[i] = (first + i) * c->w_co;
     for (; k0 < k1; k0 += PACK_K) {
         const int64_t kn = cx_min(k1 - k0, PACK_K);
+        look_up_k(c, &axis, k0, kn, k_offset);
         if (panels) {
-            look_up_panel(j, c, k0, kn, k_offset, k_row);
+            look_up_rows(j, c, k0, kn, k_row);
             j->kernels->gemm.pack_panel(src, k_offset, k_row, kn, channel_offset, count, dst);
         } else {
-            look_up_rows(j, c, k0, kn, k_offset);
             j->kernels->gemm.pack_rows(src, channel_offset, count, k_offset, kn, dst + (size_t)k0 * j->size, k);
         }
     }
@@ -137,6 +131,7 @@ static void pack_piece(void *context, int64_t index, int worker) {
                   to = cx_share_begin(channels, j->shares, share + 1);
     int64_t taps = 0;
     for (int p = 0; p < j->count; ++p) taps += cx_count3(j->parts[p].c->taps);
+    if (taps == 0) return;
     if (j->panels && j->count > 1 && taps <= MOST_TAPS) {
         pack_panel_of_parts(j, group, piece, from, to);
         return;

@@ -60,7 +60,7 @@ static inline int64_t near_offsets(const int64_t *k_offset, int64_t k, int64_t k
 
 /* Of so many it is worth to transpose whole vectors. */
 #define NEAR_AHEAD 4
-#define NEAR_LEAST (LANES < 4 ? LANES + 1 : LANES == 16 ? 5 : LANES == 8 ? 4 : 3)
+#define NEAR_LEAST (LANES < 8 ? LANES + 1 : LANES == 16 ? 5 : 4)
 
 /*
  * LANES columns of k that lie within a vector's length, as parts of transposed vectors which go no further than `reach`, where all
@@ -109,12 +109,12 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
                 done = LANES;
                 continue;
             }
-            done = pack_near(src, k_offset, k_row, k, kn, column_offset + j, reach, dst + j);
-            if (done >
-                0) { /* runs that lie far apart: those a little later are fetched, or the first ones of the next columns */
-                const int64_t later = k + NEAR_AHEAD * done;
-                const real *next = src + (later < kn ? k_offset[later] : k_offset[later - kn] + ahead);
-                for (int i = 0; i < LANES && later < 2 * kn; ++i) __builtin_prefetch(next + column_offset[j + i]);
+            done = LANES < 8 ? 0 : pack_near(src, k_offset, k_row, k, kn, column_offset + j, reach, dst + j);
+            if (done > 0) {
+                /* such runs lie far apart: those a little later are fetched, or the first ones of the next columns */
+                const int64_t later = k + NEAR_AHEAD * done, first = later - kn < kn ? later - kn : 0;
+                const real *next = src + (later < kn ? k_offset[later] : k_offset[first] + ahead);
+                for (int i = 0; i < LANES; ++i) __builtin_prefetch(next + column_offset[j + i]);
                 continue;
             }
             for (int i = 0; i < LANES; ++i) dst[k_row[k] * GEMM_NR + j + i] = src[k_offset[k] + column_offset[j + i]];
@@ -129,6 +129,7 @@ static void pack_panel(const void *src_void, const int64_t *k_offset, const int6
 }
 
 #undef NEAR_LEAST
+#undef NEAR_AHEAD
 
 /* k that are copied together, as streams that the hardware foresees; more would be too many pages. */
 #define STREAMS 8
@@ -198,7 +199,7 @@ static void pack_rows_by_elements(const real *src, const int64_t *row_offset, in
         for (int64_t i = 0; i < rows; ++i) {
             const real *from = src + row_offset[i];
             real *to = dst + i * ld + k;
-#pragma GCC unroll 16
+#pragma GCC unroll 4
             for (int j = 0; j < TOGETHER; ++j) to[j] = from[k_offset[k + j]];
         }
     for (int64_t i = 0; i < rows; ++i)

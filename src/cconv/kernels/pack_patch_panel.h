@@ -173,6 +173,7 @@ typedef struct stretch {
     int64_t offset; /* of the first, in its row of the tensor */
     const int64_t *tap;
     int row;       /* of the rows that the stretches read */
+    bool taps;     /* it is taps of one channel, which lie at places one after the other */
     int64_t read;  /* elements of it, in whole vectors */
     bool spills;   /* its last vector reaches past the panel's row */
     vec_bits kept; /* and so keeps only these lanes */
@@ -197,6 +198,7 @@ static int find_stretches(const cx_patches *p, const int64_t *channel, const int
             if (tap_row[t->row][0] == t->tap[0] && tap_row[t->row][1] == t->tap[1]) break;
         if (t->row == *rows) tap_row[(*rows)++] = t->tap;
         t->read = cx_round_up(t->count, LANES);
+        t->taps = channel[t->column] == channel[t->column + t->count - 1] && t->count <= LANES;
         const int64_t over = t->column + t->read - GEMM_NR;
         t->spills = over > 0;
         for (int i = 0; i < LANES; ++i) t->kept[i] = i < LANES - over ? -1 : 0;
@@ -255,7 +257,7 @@ static void pack_columns_of_pixel(const cx_patches *p, const real *const *row, i
                                   const int64_t *place, const stretch *stretches, int n, real *dst) {
     for (int k = 0; k < n; ++k) {
         const stretch *t = &stretches[k];
-        if (p->mode == CONVX_PAD_ZEROS && p->stride.space[2] == 1 && t->count <= LANES) {
+        if (LANES >= 8 && t->taps && p->mode == CONVX_PAD_ZEROS && p->stride.space[2] == 1) {
             copy_edge(row[k] ? row[k] + offset : NULL, w + place[t->column], p->extent[2], t, dst);
             continue;
         }

@@ -210,9 +210,47 @@ static size_t weights_bytes(const cx_conv *conv) {
                        cx_dtype_size(conv->dtype));
 }
 
+/* Where the taps lie one after the other in memory, upwards or downwards: the first of them. False where they do not. */
+static bool taps_follow(const cx_correlation *c, int64_t *first, bool *down) {
+    int64_t step = 1, least = 0;
+    *down = c->w_tap[2] < 0 || (c->taps[2] == 1 && c->w_tap[1] < 0);
+    for (int d = 2; d >= 0; --d) {
+        if (c->taps[d] > 1 && c->w_tap[d] != (*down ? -step : step)) return false;
+        least += *down ? (c->taps[d] - 1) * c->w_tap[d] : 0;
+        step *= c->taps[d];
+    }
+    *first = c->w_offset + least;
+    return true;
+}
+
+enum { PACK_TAPS = 64, PACK_CHANNELS = 64 };
+
+/* A depthwise layer's taps, side by side in memory, become rows of channels. */
+static void pack_following(const cx_correlation *c, const cx_kernels *kernels, const void *weights, int64_t first,
+                           bool down, char *to) {
+    const size_t size = cx_dtype_size(c->dtype);
+    const int64_t taps = cx_count3(c->taps), ld = down ? -c->groups : c->groups;
+    int64_t tap[PACK_TAPS], channel[PACK_CHANNELS];
+    for (int64_t t = 0; t < PACK_TAPS; ++t) tap[t] = t;
+    for (int64_t g = 0; g < c->groups; g += PACK_CHANNELS) {
+        const int64_t channels = cx_min(c->groups - g, PACK_CHANNELS);
+        for (int64_t i = 0; i < channels; ++i) channel[i] = (g + i) * c->w_group;
+        for (int64_t t = 0; t < taps; t += PACK_TAPS)
+            kernels->gemm.pack_rows(cx_at(weights, first + t, size), tap, cx_min(taps - t, PACK_TAPS), channel,
+                                    channels, cx_at_mut(to, (down ? taps - 1 - t : t) * c->groups + g, size), ld);
+    }
+}
+
 /* Every correlation's taps in turn, as [tap][channel]. Each tap of the kernel belongs to one correlation. */
-static char *pack_part(const cx_correlation *c, size_t size, const void *weights, char *to) {
-    for (int64_t t = 0; t < c->taps[0] * c->taps[1] * c->taps[2]; ++t) {
+static char *pack_part(const cx_correlation *c, const cx_kernels *kernels, const void *weights, char *to) {
+    const size_t size = cx_dtype_size(c->dtype);
+    int64_t first;
+    bool down;
+    if (c->ci == 1 && taps_follow(c, &first, &down)) {
+        pack_following(c, kernels, weights, first, down, to);
+        return to + (size_t)(cx_count3(c->taps) * c->groups) * size;
+    }
+    for (int64_t t = 0; t < cx_count3(c->taps); ++t) {
         const int64_t tw = t % c->taps[2], th = t / c->taps[2] % c->taps[1], td = t / c->taps[2] / c->taps[1];
         const int64_t at = c->w_offset + td * c->w_tap[0] + th * c->w_tap[1] + tw * c->w_tap[2];
         for (int64_t i = 0; i < c->ci; ++i, to += (size_t)(c->groups * c->co) * size)
@@ -231,12 +269,12 @@ static char *pack_part(const cx_correlation *c, size_t size, const void *weights
 
 void cx_direct_channels_pack(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                              const void *weights, void *packed) {
-    (void)kernels, (void)decision;
+    (void)decision;
     char *to = packed;
     for (int64_t i = 0; i < cx_correlation_count(conv); ++i) {
         cx_correlation c;
         cx_correlation_get_ascending(conv, i, &c);
-        to = pack_part(&c, cx_dtype_size(conv->dtype), weights, to);
+        to = pack_part(&c, kernels, weights, to);
     }
 }
 

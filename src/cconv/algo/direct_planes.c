@@ -35,7 +35,11 @@ static double plane_cycles(const setup *s, const cx_kernels *kernels) {
     const double vectors = (double)row_vectors * cx_vector_pace(kernels);
     const double taps = (double)c->taps[1] * (double)c->taps[2], height = (double)c->grid[1];
     /* under few long vectors a weight serves few sums */
-    const double many = cx_vector_bytes(kernels) < 64 ? 0.9 : row_vectors == 1 ? 1.5 : row_vectors == 2 ? 1.05 : 0.8;
+    const bool small = taps <= 25;
+    const double many = cx_vector_bytes(kernels) < 64 ? 0.9
+                        : row_vectors == 1            ? (small ? 2.0 : 1.7)
+                        : row_vectors == 2            ? (small ? 1.25 : 1.05)
+                                                      : 0.8;
     const double each = c->step[2] == 2   ? (row_vectors == 1 ? 1.6 : 1.25)
                         : taps > 9        ? many
                         : c->taps[1] == 1 ? 0.5

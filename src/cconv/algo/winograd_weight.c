@@ -335,7 +335,8 @@ static void multiply_task(void *context, int64_t index, int worker) {
 
 static void run_blocks(job *j, int threads) {
     const layer *l = j->l;
-    for (block *b = &j->shared; b->first < l->pieces; b->first = b->last) {
+    block *b = &j->shared;
+    for (b->first = 0; b->first < l->pieces; b->first = b->last) {
         b->last = cx_min(b->first + l->block_pieces, l->pieces);
         cx_parallel_in_turns((b->last - b->first) * (j->conv->kernel[0] + 1), threads, transform_task, j);
         cx_parallel_for(l->co_tasks * l->ci_tasks, threads, multiply_task, j);
@@ -408,6 +409,15 @@ static double cost_of(const cx_conv *conv, const cx_kernels *kernels, const laye
                            (transform * moves + (multiply + results) * pace + (double)(l->pieces * lines) * COST_LINE);
 }
 
+static size_t shared_bytes(const layer *l) {
+    if (l->slabs > 1) return CX_ALIGNMENT + (size_t)l->slabs * l->product_bytes;
+    const size_t products = one_block(l) ? 0 : (size_t)(l->co_tasks * l->ci_tasks) * l->product_bytes;
+    return CX_ALIGNMENT + l->x_bytes + l->y_bytes + products;
+}
+
+/* Groups enough for each thread to have its own: then it does all of a group, in memory of its own. */
+static bool groups_apart(const cx_conv *conv, int threads) { return threads > 1 && conv->groups >= 2 * threads; }
+
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,
                                cx_decision *decision) {
     layer l;
@@ -416,44 +426,80 @@ bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, i
     decision->variant = outputs;
     decision->cost = cost_of(conv, kernels, &l);
     decision->threads = cx_threads_for(decision->cost, threads);
-    if (decision->threads != threads) set_up(conv, kernels, outputs, decision->threads, &l);
-    const size_t values = l.x_bytes + l.y_bytes;
-    decision->shared_bytes = CX_ALIGNMENT + (l.slabs > 1 ? (size_t)l.slabs * l.product_bytes : values);
-    decision->thread_bytes = l.strip_bytes + (l.slabs > 1 ? values : 0);
+    const bool apart = groups_apart(conv, decision->threads);
+    const int together = apart ? 1 : decision->threads;
+    if (together != threads) set_up(conv, kernels, outputs, together, &l);
+    decision->shared_bytes = apart ? 0 : shared_bytes(&l);
+    decision->thread_bytes = l.strip_bytes + (l.slabs > 1 ? l.x_bytes + l.y_bytes : 0) + (apart ? shared_bytes(&l) : 0);
     if (l.slabs == 1 && one_block(&l)) decision->thread_bytes += l.product_bytes;
-    if (l.slabs == 1 && !one_block(&l)) decision->shared_bytes += (size_t)(l.co_tasks * l.ci_tasks) * l.product_bytes;
-    decision->reason = l.slabs > 1 ? "tiles are shared out to the threads, and their sums added"
-                                   : "transformed tiles of a block are shared by the threads";
+    decision->reason = apart         ? "groups are shared out to the threads"
+                       : l.slabs > 1 ? "tiles are shared out to the threads, and their sums added"
+                                     : "transformed tiles of a block are shared by the threads";
     return true;
+}
+
+/* One pass over tiles for one group, by so many threads. */
+static void run_group(job *j, const cx_tensors *tensors, int64_t group, int threads) {
+    const cx_conv *conv = j->conv;
+    const layer *l = j->l;
+    j->x = cx_at(tensors->x, group * conv->in_channels * conv->x.channel, l->size);
+    j->y = cx_at(tensors->y, group * conv->out_channels * conv->y.channel, l->size);
+    j->result = cx_at_mut(tensors->result, group * conv->out_channels * conv->w.out, l->size);
+    if (l->slabs > 1) {
+        cx_parallel_for(l->slabs, threads, slab_task, j);
+        cx_parallel_for(l->co_tasks, threads, add_slabs_task, j);
+    } else {
+        run_blocks(j, threads);
+    }
+}
+
+/* `shared`: of all its threads, the flag first; what each of them has begins at `scratch`. */
+static job job_make(const cx_conv *conv, const cx_kernels *kernels, const layer *l, char *shared, char *scratch,
+                    size_t thread_bytes) {
+    return (job){.l = l,
+                 .conv = conv,
+                 .kernels = kernels,
+                 .not_finite = (unsigned char *)shared,
+                 .products = shared + CX_ALIGNMENT + (l->slabs > 1 ? 0 : l->x_bytes + l->y_bytes),
+                 .scratch = scratch,
+                 .thread_bytes = thread_bytes,
+                 .shared = {.x = shared + CX_ALIGNMENT, .y = shared + CX_ALIGNMENT + l->x_bytes}};
+}
+
+typedef struct groups_job {
+    const cx_conv *conv;
+    const cx_kernels *kernels;
+    const cx_tensors *tensors;
+    const layer *l;
+    char *workspace;
+    size_t thread_bytes;
+} groups_job;
+
+static void group_task(void *context, int64_t group, int worker) {
+    const groups_job *g = context;
+    char *memory = g->workspace + (size_t)worker * g->thread_bytes;
+    job j = job_make(g->conv, g->kernels, g->l, memory, memory + shared_bytes(g->l), 0);
+    run_group(&j, g->tensors, group, 1);
 }
 
 void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                             const cx_tensors *tensors, void *workspace) {
+    const bool apart = groups_apart(conv, decision->threads);
+    const int flags = apart ? decision->threads : 1, together = apart ? 1 : decision->threads;
+    const size_t step = decision->thread_bytes;
     layer l;
-    if (set_up(conv, kernels, decision->variant, decision->threads, &l)) return;
-    char *shared = workspace;
-    job j = {
-        .l = &l,
-        .conv = conv,
-        .kernels = kernels,
-        .not_finite = (unsigned char *)shared,
-        .products = shared + CX_ALIGNMENT + (l.slabs > 1 ? 0 : l.x_bytes + l.y_bytes),
-        .scratch = shared + decision->shared_bytes,
-        .thread_bytes = decision->thread_bytes,
-    };
-    *j.not_finite = 0;
-    for (int64_t group = 0; group < conv->groups; ++group) {
-        j.x = cx_at(tensors->x, group * conv->in_channels * conv->x.channel, l.size);
-        j.y = cx_at(tensors->y, group * conv->out_channels * conv->y.channel, l.size);
-        j.result = cx_at_mut(tensors->result, group * conv->out_channels * conv->w.out, l.size);
-        if (l.slabs > 1) {
-            cx_parallel_for(l.slabs, decision->threads, slab_task, &j);
-            cx_parallel_for(l.co_tasks, decision->threads, add_slabs_task, &j);
-        } else {
-            j.shared = (block){.x = shared + CX_ALIGNMENT, .y = shared + CX_ALIGNMENT + l.x_bytes};
-            run_blocks(&j, decision->threads);
-        }
+    if (set_up(conv, kernels, decision->variant, together, &l)) return;
+    char *memory = workspace;
+    for (int i = 0; i < flags; ++i) memory[(size_t)i * step] = 0;
+    if (apart) {
+        groups_job g = {conv, kernels, tensors, &l, memory, step};
+        cx_parallel_for(conv->groups, decision->threads, group_task, &g);
+    } else {
+        job j = job_make(conv, kernels, &l, memory, memory + decision->shared_bytes, step);
+        for (int64_t group = 0; group < conv->groups; ++group) run_group(&j, tensors, group, together);
     }
     /* a NaN or an infinity has spoiled sums that it is not part of */
-    if (*j.not_finite) cx_winograd_redo(conv, kernels, decision->threads, tensors);
+    bool spoiled = false;
+    for (int i = 0; i < flags; ++i) spoiled = spoiled || memory[(size_t)i * step];
+    if (spoiled) cx_winograd_redo(conv, kernels, decision->threads, tensors);
 }

@@ -415,8 +415,18 @@ static size_t shared_bytes(const layer *l) {
     return CX_ALIGNMENT + l->x_bytes + l->y_bytes + products;
 }
 
-/* Groups enough for each thread to have its own: then it does all of a group, in memory of its own. */
-static bool groups_apart(const cx_conv *conv, int threads) { return threads > 1 && conv->groups >= 2 * threads; }
+/*
+ * Whether each thread takes whole groups, in memory of its own: where they are enough for all, and small. Sets the layer up for as
+ * many threads as work on a group.
+ */
+static bool set_up_groups(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads, layer *l) {
+    if (threads > 1 && conv->groups >= 2 * threads) {
+        set_up(conv, kernels, outputs, 1, l);
+        if (shared_bytes(l) <= cx_cpu_get()->l2) return true;
+    }
+    set_up(conv, kernels, outputs, threads, l);
+    return false;
+}
 
 bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads,
                                cx_decision *decision) {
@@ -426,9 +436,7 @@ bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, i
     decision->variant = outputs;
     decision->cost = cost_of(conv, kernels, &l);
     decision->threads = cx_threads_for(decision->cost, threads);
-    const bool apart = groups_apart(conv, decision->threads);
-    const int together = apart ? 1 : decision->threads;
-    if (together != threads) set_up(conv, kernels, outputs, together, &l);
+    const bool apart = set_up_groups(conv, kernels, outputs, decision->threads, &l);
     decision->shared_bytes = apart ? 0 : shared_bytes(&l);
     decision->thread_bytes = l.strip_bytes + (l.slabs > 1 ? l.x_bytes + l.y_bytes : 0) + (apart ? shared_bytes(&l) : 0);
     if (l.slabs == 1 && one_block(&l)) decision->thread_bytes += l.product_bytes;
@@ -484,11 +492,10 @@ static void group_task(void *context, int64_t group, int worker) {
 
 void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                             const cx_tensors *tensors, void *workspace) {
-    const bool apart = groups_apart(conv, decision->threads);
-    const int flags = apart ? decision->threads : 1, together = apart ? 1 : decision->threads;
-    const size_t step = decision->thread_bytes;
     layer l;
-    if (set_up(conv, kernels, decision->variant, together, &l)) return;
+    const bool apart = set_up_groups(conv, kernels, decision->variant, decision->threads, &l);
+    const int flags = apart ? decision->threads : 1;
+    const size_t step = decision->thread_bytes;
     char *memory = workspace;
     for (int i = 0; i < flags; ++i) memory[(size_t)i * step] = 0;
     if (apart) {
@@ -496,7 +503,7 @@ void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, cons
         cx_parallel_for(conv->groups, decision->threads, group_task, &g);
     } else {
         job j = job_make(conv, kernels, &l, memory, memory + decision->shared_bytes, step);
-        for (int64_t group = 0; group < conv->groups; ++group) run_group(&j, tensors, group, together);
+        for (int64_t group = 0; group < conv->groups; ++group) run_group(&j, tensors, group, decision->threads);
     }
     /* a NaN or an infinity has spoiled sums that it is not part of */
     bool spoiled = false;

@@ -73,6 +73,11 @@ def test_activations_softmax_and_linear_layers_pass_at_this_instruction_set(leve
     passes_at(level, "test_pointwise.py", "test_softmax.py", "test_linear.py")
 
 
+@pytest.mark.parametrize("level", LOWER)
+def test_input_gradients_with_a_stride_and_many_weights_pass_at_this_instruction_set(level):
+    passes_at(level, "test_strided_gradients.py")
+
+
 @pytest.mark.parametrize("algorithm", [*(name for name in ALGORITHMS if name != "auto"), "winograd"])
 @pytest.mark.parametrize("level", LOWER)
 def test_the_suite_passes_at_this_instruction_set(level, algorithm):

@@ -150,3 +150,17 @@ def test_one_nan_of_the_output_gradient_spoils_one_channel_of_the_bias_gradient(
     gy = np.ones((2, 3, 40, 41), np.float32)
     gy[1, 1, 39, 40] = np.nan
     same(convx.grad.conv_bias(gy), [2 * 40 * 41, np.nan, 2 * 40 * 41])
+
+
+@pytest.mark.parametrize("threads", (1, 2, 4))
+@pytest.mark.parametrize("algorithm", ("winograd_2x2", "winograd_4x4", "gemm", "direct"))
+def test_a_nan_in_one_of_many_groups_stays_in_its_filter_whatever_the_threads(algorithm, threads):
+    convx.set_num_threads(threads)
+    rng = np.random.default_rng(4)
+    x = integers(rng, (2, 64, 40, 40), np.float32)
+    gy = integers(rng, (2, 64, 40, 40), np.float32)
+    options = {"padding": 1, "groups": 16}
+    expected = convx.grad.conv2d_weight(x, (64, 4, 3, 3), gy, **options, algorithm="reference")
+    gy[1, 37, 20, 20] = np.nan
+    expected[37] = np.nan
+    same(convx.grad.conv2d_weight(x, (64, 4, 3, 3), gy, **options, algorithm=algorithm), expected)

@@ -37,8 +37,9 @@ static bool setup_make(const cx_conv *conv, const cx_kernels *kernels, setup *s)
     s->y_places = images * cx_count3(conv->out);
     if (s->x_places == 0 || s->y_places == 0) return false; /* plans are made of empty layers, too */
     const int64_t vector = (int64_t)cx_dtype_size(conv->dtype) * lanes;
-    const int64_t held = COPIES_BYTES / ((s->x_places + s->y_places) * vector);
-    if (held == 0) return false;
+    const int64_t copies = (s->x_places + s->y_places) * vector;
+    if (copies > COPIES_BYTES) return false;
+    const int64_t held = cx_max(COPIES_BYTES / 2 / copies, 1);
     s->window = conv->kernel[0] * conv->kernel[1] * conv->in[2] * vector;
     const int64_t most = cx_min(cx_min(held, MOST_VECTORS), cx_max(WINDOW_BYTES / s->window, 1));
     s->channels = cx_min(most, cx_max(channels / (FEW_BLOCKS * lanes), 1)) * lanes;

@@ -39,9 +39,9 @@ static void look_up_k(const cx_correlation *c, const cx_axis *axis, int64_t k0, 
 static void pack_k(const pack_job *j, const cx_pack_part *part, int64_t group, int64_t piece, int64_t k0, int64_t k1) {
     const cx_correlation *c = part->c;
     /* panels are filled in the order of memory; rows of the other way must be written in the order of the sum */
-    const bool panels = j->panels, channels = panels || j->order == CX_TAPS_FASTEST;
+    const bool panels = j->panels;
     cx_axis axis;
-    cx_weight_k_axis(c, channels ? CX_TAPS_FASTEST : CX_CHANNELS_FASTEST, &axis);
+    cx_weight_k_axis(c, panels ? CX_TAPS_FASTEST : j->order, &axis);
     const int64_t k = c->ci * cx_count3(c->taps), unit = panels ? j->kernels->gemm.nr : PACK_ROWS;
     const int64_t first = piece * unit, count = cx_min(unit, c->co - first);
     const void *src = cx_at(part->weights, group * c->w_group, j->size);

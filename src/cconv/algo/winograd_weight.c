@@ -417,14 +417,16 @@ static size_t shared_bytes(const layer *l) {
 
 /*
  * Whether each thread takes whole groups, in memory of its own: where they are enough for all, and small. Sets the layer up for as
- * many threads as work on a group.
+ * many threads as work on a group, from what it is for `made` of them (0: nothing yet).
  */
-static bool set_up_groups(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads, layer *l) {
+static bool set_up_groups(const cx_conv *conv, const cx_kernels *kernels, int outputs, int threads, int made,
+                          layer *l) {
     if (threads > 1 && conv->groups >= 2 * threads) {
-        set_up(conv, kernels, outputs, 1, l);
+        made = 1;
+        set_up(conv, kernels, outputs, made, l);
         if (shared_bytes(l) <= cx_cpu_get()->l2) return true;
     }
-    set_up(conv, kernels, outputs, threads, l);
+    if (made != threads) set_up(conv, kernels, outputs, threads, l);
     return false;
 }
 
@@ -436,7 +438,7 @@ bool cx_winograd_weight_decide(const cx_conv *conv, const cx_kernels *kernels, i
     decision->variant = outputs;
     decision->cost = cost_of(conv, kernels, &l);
     decision->threads = cx_threads_for(decision->cost, threads);
-    const bool apart = set_up_groups(conv, kernels, outputs, decision->threads, &l);
+    const bool apart = set_up_groups(conv, kernels, outputs, decision->threads, threads, &l);
     decision->shared_bytes = apart ? 0 : shared_bytes(&l);
     decision->thread_bytes = l.strip_bytes + (l.slabs > 1 ? l.x_bytes + l.y_bytes : 0) + (apart ? shared_bytes(&l) : 0);
     if (l.slabs == 1 && one_block(&l)) decision->thread_bytes += l.product_bytes;
@@ -493,7 +495,7 @@ static void group_task(void *context, int64_t group, int worker) {
 void cx_winograd_weight_run(const cx_conv *conv, const cx_kernels *kernels, const cx_decision *decision,
                             const cx_tensors *tensors, void *workspace) {
     layer l;
-    const bool apart = set_up_groups(conv, kernels, decision->variant, decision->threads, &l);
+    const bool apart = set_up_groups(conv, kernels, decision->variant, decision->threads, 0, &l);
     const int flags = apart ? decision->threads : 1;
     const size_t step = decision->thread_bytes;
     char *memory = workspace;
